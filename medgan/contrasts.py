@@ -1,0 +1,92 @@
+"""The MR contrasts that medgan knows. A third contrast is one more entry in `CONTRASTS`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from medgan.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One MR contrast.
+
+    Attributes:
+        key: the word on the command line and in settings (`t1`).
+        label: the field's name, which is also the BIDS suffix (`T1w`).
+        pattern: how file names and series descriptions spell it.
+        echo_time: range of echo times in ms that a spin or gradient echo of this contrast has.
+        repetition_time: range of repetition times in ms of the same.
+    """
+
+    key: str
+    label: str
+    pattern: re.Pattern[str]
+    echo_time: tuple[float, float]
+    repetition_time: tuple[float, float]
+
+
+def _spelling(weighting: str) -> re.Pattern[str]:
+    """`T1`, `t1w`, `T1-weighted`; not `T10` and not `T2*`, which is another contrast."""
+    return re.compile(rf"(?<![a-z0-9]){weighting}[ -]?(w|wi|weighted)?(?![a-z0-9*])", re.IGNORECASE)
+
+
+_OTHER_CONTRASTS = re.compile(r"flair|stir|t2 ?(star|\*)|dwi|dti|swi", re.IGNORECASE)
+
+
+CONTRASTS: dict[str, Contrast] = {
+    c.key: c
+    for c in (
+        Contrast("t1", "T1w", _spelling("T1"), echo_time=(0.0, 30.0), repetition_time=(0.0, 1000.0)),
+        Contrast("t2", "T2w", _spelling("T2"), echo_time=(60.0, 1000.0), repetition_time=(1500.0, 20000.0)),
+    )
+}
+
+
+def contrast(key: str) -> Contrast:
+    """The contrast of that key (`t1`) or label (`T1w`).
+
+    Raises:
+        UsageError: no such contrast.
+    """
+    for known in CONTRASTS.values():
+        if key.lower() in (known.key, known.label.lower()):
+            return known
+    raise UsageError(f"{key!r} is not a contrast that medgan knows", remedy=f"Use one of: {', '.join(CONTRASTS)}.")
+
+
+def other(key: str) -> Contrast:
+    """The contrast that `key` is translated from (or to)."""
+    return next(c for c in CONTRASTS.values() if c.key != contrast(key).key)
+
+
+def contrast_from_name(text: str | Path) -> Contrast | None:
+    """The one contrast that a file name or series description spells, or None where it is none or several."""
+    name = (text.name if isinstance(text, Path) else text).replace("_", " ")
+    if _OTHER_CONTRASTS.search(name):
+        return None
+    found = [c for c in CONTRASTS.values() if c.pattern.search(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def contrast_from_times(
+    echo_time: float | None, repetition_time: float | None, inversion_time: float | None = None
+) -> Contrast | None:
+    """The contrast that a sequence's times in ms make likely, or None where they do not tell.
+
+    An inversion pulse with a short echo is T1w whatever its TR (MPRAGE); with a long echo it is FLAIR or
+    STIR, neither of which medgan knows.
+    """
+    if echo_time is None or echo_time <= 0:
+        return None
+    if inversion_time:
+        return CONTRASTS["t1"] if echo_time <= CONTRASTS["t1"].echo_time[1] else None
+    for known in CONTRASTS.values():
+        low, high = known.repetition_time
+        if known.echo_time[0] <= echo_time <= known.echo_time[1] and (
+            repetition_time is None or low <= repetition_time <= high
+        ):
+            return known
+    return None

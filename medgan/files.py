@@ -1,0 +1,130 @@
+"""Writing that is whole or not there: every room writes through these."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from medgan.errors import OutputNotWrittenError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that becomes `path` when the block ends well, and vanishes otherwise.
+
+    The temporary name keeps the suffixes of `path`, since writers choose their format by them. The file is
+    synchronised to disk before it is renamed, so that a crash leaves the old file or the new one.
+
+    Raises:
+        OutputNotWrittenError: the folder cannot be made, or writing failed (disk full, read-only).
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".medgan-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _synchronise(temporary)
+        _grant_usual_mode(temporary)
+        os.replace(temporary, path)
+        _synchronise_folder(path.parent)
+    except OSError as error:
+        raise OutputNotWrittenError(
+            f"could not be written: {error.strerror or error}",
+            file=path,
+            remedy="Check that the folder may be written to and has space left.",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """As `whole_file`, for a folder: filled under a temporary name, then put in the place of `path`."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _synchronise(file)
+        _grant_usual_mode(temporary)
+        if path.exists():
+            replaced = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
+            os.replace(path, replaced / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+        _synchronise_folder(path.parent)
+    except OSError as error:
+        raise OutputNotWrittenError(
+            f"could not be written: {error.strerror or error}",
+            file=path,
+            remedy="Check that the folder may be written to and has space left.",
+        ) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON that has no NaN in it, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a log-like file, which is the only kind that grows in place."""
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write(line + "\n")
+    except OSError as error:
+        raise OutputNotWrittenError(f"could not be written: {error.strerror or error}", file=path) from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as hexadecimal."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _synchronise(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _synchronise_folder(path: Path) -> None:
+    """Make a rename durable; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _grant_usual_mode(path: Path) -> None:
+    """`tempfile` makes private files; a result gets what the user's umask gives any other file."""
+    if os.name == "posix":
+        mask = os.umask(0)
+        os.umask(mask)
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
