@@ -42,8 +42,8 @@ class Scan:
     """One image, 2D or 3D, on its own grid.
 
     Attributes:
-        voxels: float32, shape (I, J, K), finite, in the file's scaled units; a picture has K = 1, with I along
-            its width (left to right) and J along its height (top to bottom).
+        voxels: float32, shape (I, J, K), finite, in the file's scaled units; a picture has K = 1, with I
+            along its width (left to right) and J along its height (top to bottom).
         affine: 4x4, voxel index to RAS+ millimetres (NIfTI's convention).
         header: the NIfTI header that it was read with, or None for other kinds.
         contrast: `t1`, `t2` or None where nothing tells.

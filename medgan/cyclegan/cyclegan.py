@@ -1,0 +1,146 @@
+"""The CycleGAN: two generators and two discriminators, and their losses in one step (Zhu et al., ICCV 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from medgan.cyclegan.augmentation import shift_and_cut
+from medgan.cyclegan.history import FakeHistory
+from medgan.cyclegan.losses import Adversarial, CycleLoss, StructureLoss, adversarial_loss
+
+Images = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each loss counts beside the adversarial one, whose weight is 1.
+
+    Attributes:
+        cycle: there and back again.
+        identity: an image of the target contrast comes back as it is.
+        structure: the fake has the source's edges, of whatever sign.
+    """
+
+    cycle: float
+    identity: float
+    structure: float
+
+
+@dataclass
+class Translation:
+    """What the generators made in one step, by the contrast of the images, (N, C, ...) in [-1, 1]."""
+
+    real: Images
+    fake: Images
+    back: Images
+    same: Images
+
+
+class CycleGAN(nn.Module):
+    """Two generators, keyed by the contrast that they make, and two discriminators, keyed by what they judge.
+
+    Args:
+        generator: makes one generator.
+        discriminator: makes one discriminator, which returns a list of logits.
+        spatial_dims: 2 or 3.
+        contrasts: the two keys, such as ("t1", "t2").
+        adversarial: "least_squares" or "bce".
+        cycle_ssim: share of 1 - SSIM in the cycle loss.
+        history: fakes kept for each discriminator.
+        augment: whether discriminators see shifted and cut images (for few images).
+    """
+
+    def __init__(
+        self,
+        generator: Callable[[], nn.Module],
+        discriminator: Callable[[], nn.Module],
+        *,
+        spatial_dims: int,
+        contrasts: tuple[str, str],
+        adversarial: Adversarial = "least_squares",
+        cycle_ssim: float = 0.0,
+        history: int = 50,
+        augment: bool = False,
+    ) -> None:
+        super().__init__()
+        first, second = contrasts
+        self.other = {first: second, second: first}
+        self.generators = nn.ModuleDict({key: generator() for key in contrasts})
+        self.discriminators = nn.ModuleDict({key: discriminator() for key in contrasts})
+        self.history = {key: FakeHistory(history) for key in contrasts}
+        self.augment = augment
+        self.adversarial = adversarial_loss(adversarial)
+        self.cycle = CycleLoss(spatial_dims, ssim_share=cycle_ssim)
+        self.structure = StructureLoss(spatial_dims)
+
+    def translate(self, real: Mapping[str, torch.Tensor], *, identity: bool = True) -> Translation:
+        """Both ways there and back; each generator sees its sources and its own contrast in one pass.
+
+        Args:
+            real: (N, C, ...) images by contrast.
+            identity: whether the generators are also shown the contrast that they make.
+        """
+        fake: Images = {}
+        same: Images = {}
+        for target, source in self.other.items():
+            if identity:
+                made = self.generators[target](torch.cat([real[source], real[target]]))
+                fake[target], same[target] = made.split([len(real[source]), len(real[target])])
+            else:
+                fake[target] = self.generators[target](real[source])
+        back = {key: self.generators[key](fake[other]) for key, other in self.other.items()}
+        return Translation(real=dict(real), fake=fake, back=back, same=same)
+
+    def generator_losses(
+        self, made: Translation, weights: Weights, chance: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The generators' loss of a translation, and its unweighted parts for the record."""
+        total = torch.zeros((), device=next(iter(made.real.values())).device)
+        parts: dict[str, torch.Tensor] = {}
+        for key, other in self.other.items():
+            judged = shift_and_cut(made.fake[key], chance) if self.augment else made.fake[key]
+            logits = self.discriminators[key](judged)
+            fooled = self.adversarial(logits, target_is_real=True, for_discriminator=False)
+            cycle = self.cycle(made.back[key], made.real[key])
+            total = total + fooled + weights.cycle * cycle
+            parts |= {f"adversarial_{key}": fooled, f"cycle_{key}": cycle}
+            if weights.structure:
+                structure = self.structure(made.real[other], made.fake[key])
+                total = total + weights.structure * structure
+                parts[f"structure_{key}"] = structure
+            if key in made.same:
+                identity = functional.l1_loss(made.same[key], made.real[key])
+                total = total + weights.identity * identity
+                parts[f"identity_{key}"] = identity
+        return total, {name: value.item() for name, value in parts.items()}
+
+    def discriminator_losses(
+        self, made: Translation, chance: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The discriminators' loss of a translation, real and fake in one pass, and the record of it.
+
+        In the record, `real_t2` and `fake_t2` are the mean logits of real and of fake T2 images.
+        """
+        total = torch.zeros((), device=next(iter(made.real.values())).device)
+        record: dict[str, float] = {}
+        for key in self.other:
+            real = made.real[key]
+            fake = self.history[key].exchange(made.fake[key].detach(), chance)
+            judged = torch.cat([real, fake])
+            logits = self.discriminators[key](shift_and_cut(judged, chance) if self.augment else judged)
+            of_real = [view[: len(real)] for view in logits]
+            of_fake = [view[len(real) :] for view in logits]
+            loss = 0.5 * (
+                self.adversarial(of_real, target_is_real=True, for_discriminator=True)
+                + self.adversarial(of_fake, target_is_real=False, for_discriminator=True)
+            )
+            total = total + loss
+            record[f"discriminator_{key}"] = loss.item()
+            record[f"real_{key}"] = of_real[0].mean().item()
+            record[f"fake_{key}"] = of_fake[0].mean().item()
+        return total, record

@@ -1,0 +1,59 @@
+"""What a CycleGAN is trained for: adversarial, cycle, identity and structure losses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from monai.losses import LocalNormalizedCrossCorrelationLoss, SSIMLoss
+from monai.losses.adversarial_loss import PatchAdversarialLoss
+from torch import nn
+from torch.nn import functional
+
+Adversarial = Literal["least_squares", "bce"]
+
+
+def adversarial_loss(kind: Adversarial) -> nn.Module:
+    """Plain LSGAN on raw logits (Mao et al., ICCV 2017), or binary cross-entropy as in the original GAN."""
+    return PatchAdversarialLoss(criterion=kind, no_activation_leastsq=True)
+
+
+class CycleLoss(nn.Module):
+    """L1 between an image and its way there and back, with a share of 1 - SSIM if asked for."""
+
+    def __init__(self, spatial_dims: int, *, ssim_share: float = 0.0) -> None:
+        super().__init__()
+        self.ssim_share = ssim_share
+        self.ssim = SSIMLoss(spatial_dims=spatial_dims, data_range=2.0) if ssim_share else None
+
+    def forward(self, back: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Two (N, C, ...) images in [-1, 1] -> a scalar."""
+        loss = functional.l1_loss(back, real)
+        if self.ssim is not None:
+            loss = (1 - self.ssim_share) * loss + self.ssim_share * self.ssim(as_single(back), as_single(real))
+        return loss
+
+
+class StructureLoss(nn.Module):
+    """1 - squared local normalised cross-correlation of source and fake: blind to the sign of contrast.
+
+    A flat neighbourhood, such as background, counts as uncorrelated: the floor in the denominator keeps it from
+    exploding, and so does float32, in which variances are small differences of large sums.
+    """
+
+    def __init__(self, spatial_dims: int, *, kernel_size: int = 9) -> None:
+        super().__init__()
+        self.correlation = LocalNormalizedCrossCorrelationLoss(
+            spatial_dims=spatial_dims, kernel_size=kernel_size, smooth_nr=0.0, smooth_dr=2e-3
+        )
+
+    def forward(self, source: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        """Two (N, C, ...) images in [-1, 1] -> a scalar in [0, 1]."""
+        with torch.autocast(fake.device.type, enabled=False):
+            loss: torch.Tensor = 1 + self.correlation(as_single(fake), as_single(source))
+        return loss
+
+
+def as_single(images: torch.Tensor) -> torch.Tensor:
+    """(N, C, ...) -> (N * C, 1, ...): the slices of a slab become images of their own."""
+    return images.reshape(-1, 1, *images.shape[2:])

@@ -1,0 +1,50 @@
+"""From settings to networks: what training builds, synthesis builds again."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from medgan.networks import MultiViewDiscriminator, ResNetGenerator, UNetGenerator
+from medgan.recipe import Recipe
+
+
+def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
+    """A generator with fresh weights.
+
+    Args:
+        recipe: the settings.
+        slab: slices that it sees at once; 1 for plain 2D and for 3D.
+    """
+    settings = recipe.generator
+    if settings.kind == "resnet":
+        return ResNetGenerator(
+            spatial_dims=recipe.spatial_dims,
+            slab=slab,
+            channels=settings.channels,
+            residual_units=settings.residual_units,
+            upsampling=settings.upsampling,
+            initial_gain=settings.initial_gain,
+            dropout=settings.dropout,
+        )
+    return UNetGenerator(
+        spatial_dims=recipe.spatial_dims,
+        slab=slab,
+        channels=settings.channels,
+        residual_units=settings.residual_units,
+        upsampling=settings.upsampling,
+        finest_skip=settings.finest_skip,
+        initial_gain=settings.initial_gain,
+        dropout=settings.dropout,
+    )
+
+
+def build_discriminator(recipe: Recipe, *, slab: int) -> nn.Module:
+    """A discriminator with fresh weights."""
+    settings = recipe.discriminator
+    return MultiViewDiscriminator(
+        spatial_dims=recipe.spatial_dims,
+        slab=slab,
+        channels=settings.channels,
+        layers=settings.layers,
+        views=settings.views,
+    )

@@ -1,0 +1,143 @@
+"""The model folder: a manifest, safetensors and a card. Nothing else is needed to synthesise."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from medgan import __version__
+from medgan.contrasts import contrast, other
+from medgan.errors import ModelRefusedError
+from medgan.files import sha256, whole_folder, write_json, write_text
+from medgan.models.architecture import build_generator
+from medgan.models.card import model_card
+from medgan.models.manifest import MANIFEST, Domain, History, Manifest, Weights, read_manifest
+from medgan.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model, ready to synthesise.
+
+    Attributes:
+        folder: where it was read from.
+        manifest: what it says of itself.
+        digest: SHA-256 of its manifest, which holds those of its weights.
+    """
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+
+    def generator(self, target: str) -> nn.Module:
+        """The network that makes `target`, in evaluation mode on the CPU; its file is checked first.
+
+        Raises:
+            ModelRefusedError: the model has no such direction, or its file is missing, damaged or does not fit.
+        """
+        weights = self.manifest.direction(target)
+        if weights is None:
+            raise ModelRefusedError(
+                f"has no generator for {target}",
+                file=self.folder,
+                remedy=f"It makes {', '.join(w.target for w in self.manifest.directions)}.",
+            )
+        file = self.folder / weights.file_name
+        if not file.is_file():
+            raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN)
+        if sha256(file) != weights.sha256:
+            raise ModelRefusedError("does not have the checksum that model.json states", file=file, remedy=_AGAIN)
+        network = build_generator(self.manifest.recipe, slab=self.manifest.slab)
+        try:
+            network.load_state_dict(safetensors.torch.load_file(file))
+        except (safetensors.SafetensorError, RuntimeError) as error:
+            raise ModelRefusedError(f"does not fit model.json: {error}", file=file, remedy=_AGAIN) from error
+        return network.eval()
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model folder, or the model in a run folder.
+
+    Args:
+        path: a run of `medgan train`, or a model folder.
+
+    Raises:
+        ModelRefusedError: there is none, or it is damaged or of another format version.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelRefusedError(
+            "is not a model folder" if folder.exists() else "there is no such model",
+            file=folder,
+            remedy="Give a run folder of `medgan train`, or the model folder in it.",
+        )
+    if not (folder / MANIFEST).exists() and (folder / "model").is_dir():
+        folder = folder / "model"
+    manifest = read_manifest(folder)
+    return Model(folder=folder, manifest=manifest, digest=sha256(folder / MANIFEST))
+
+
+def save_model(
+    folder: Path,
+    *,
+    generators: Mapping[str, nn.Module],
+    recipe: Recipe,
+    slab: int,
+    domains: Mapping[str, Domain],
+    history: History,
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    Args:
+        folder: where; an older model there is replaced.
+        generators: networks by the contrast that they make.
+        recipe: the resolved settings.
+        slab: slices that the networks see at once.
+        domains: what was learnt of each contrast.
+        history: how it was trained.
+    """
+    with whole_folder(folder) as temporary:
+        directions = []
+        for target, network in generators.items():
+            tensors = {
+                name: tensor.detach().to("cpu", torch.float32).contiguous()
+                for name, tensor in network.state_dict().items()
+            }
+            weights = Weights(
+                source=other(target).key,
+                target=contrast(target).key,
+                sha256="0" * 64,
+                parameters=sum(tensor.numel() for tensor in tensors.values()),
+            )
+            file = temporary / weights.file_name
+            safetensors.torch.save_file(tensors, file)
+            directions.append(weights.model_copy(update={"sha256": sha256(file)}))
+        manifest = Manifest(
+            name=recipe.name,
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            medgan_version=__version__,
+            libraries=_library_versions(),
+            slab=slab,
+            recipe=recipe,
+            domains=dict(domains),
+            directions=tuple(directions),
+            training=history,
+        )
+        write_json(temporary / MANIFEST, manifest.model_dump(mode="json"))
+        write_text(temporary / "README.md", model_card(manifest))
+
+
+def _library_versions() -> dict[str, str]:
+    import importlib.metadata
+
+    return {name: importlib.metadata.version(name) for name in ("torch", "monai", "numpy", "nibabel", "safetensors")}
+
+
+_AGAIN = "The folder is damaged: copy it again from where it came, or train again."

@@ -1,0 +1,126 @@
+"""`model.json`: what a model folder says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medgan.errors import ModelRefusedError
+from medgan.preparation import IntensityRange
+from medgan.recipe import Recipe
+
+FORMAT_VERSION = 1
+MANIFEST = "model.json"
+_LARGEST = 4 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Weights(_Part):
+    """The safetensors file of one direction, which is called after its contrasts (`t1_to_t2.safetensors`)."""
+
+    source: str
+    target: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    parameters: int = Field(ge=1)
+
+    @property
+    def file_name(self) -> str:
+        """Made from the contrasts, so that no manifest can point elsewhere."""
+        return f"{self.source}_to_{self.target}.safetensors"
+
+
+class Domain(_Part):
+    """What the model has learnt of one contrast, and from what; no names.
+
+    Attributes:
+        intensity: the range that its images have in scanner (or picture) units.
+        scans: how many scans it was trained on.
+        slices: how many slices they had together.
+        kinds: file kinds among them.
+        spacings: smallest and largest voxel size in mm per canonical axis.
+        bits: bits per pixel, where all were pictures of one depth.
+        fingerprint: SHA-256 over the prepared scans' contents.
+    """
+
+    intensity: IntensityRange
+    scans: int
+    slices: int
+    kinds: tuple[str, ...]
+    spacings: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    bits: int | None = None
+    fingerprint: str
+
+
+class History(_Part):
+    """How it was trained."""
+
+    steps: int
+    epochs: int
+    minutes: float
+    seed: int
+    device: str
+    precision: str
+
+
+class Manifest(_Part):
+    """Everything in `model.json`."""
+
+    format: Literal["medgan-model"] = "medgan-model"
+    format_version: int = FORMAT_VERSION
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    notice: str = "Research software. Its images are synthetic and not for diagnosis."
+    created: str
+    medgan_version: str
+    libraries: dict[str, str]
+    slab: int = Field(ge=1)
+    recipe: Recipe
+    domains: dict[str, Domain]
+    directions: tuple[Weights, ...]
+    training: History
+
+    def direction(self, target: str) -> Weights | None:
+        """The weights that make `target`, if there are any."""
+        return next((weights for weights in self.directions if weights.target == target), None)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check `model.json`.
+
+    Raises:
+        ModelRefusedError: it is missing, too large, damaged or of another format version.
+    """
+    file = folder / MANIFEST
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise ModelRefusedError(f"is larger than {_LARGEST >> 20} MiB, so it is no manifest", file=file)
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelRefusedError(
+            "is not a model: it has no model.json",
+            file=folder,
+            remedy="Give a run folder of `medgan train`, or the model folder in it.",
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelRefusedError(f"cannot be read: {error}", file=file, remedy=_AGAIN) from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise ModelRefusedError(
+            f"is of model format {version!r}; this medgan reads format {FORMAT_VERSION}",
+            file=file,
+            remedy="Use the medgan version that wrote it, or train again.",
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelRefusedError(f"is damaged: {where}: {first['msg']}", file=file, remedy=_AGAIN) from error
+
+
+_AGAIN = "The folder is damaged: copy it again from where it came, or train again."

@@ -1,0 +1,256 @@
+"""A recipe: every setting of a training, validated; YAML in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medgan.errors import UsageError
+from medgan.files import write_text
+from medgan.preparation import AugmentationSettings, PreparationSettings
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingSettings(_Settings):
+    """How images are drawn from the two folders."""
+
+    batch_size: int = Field(4, ge=1, description="Images of each contrast in a step.")
+    crop: int | None = Field(
+        None, ge=16, description="Side in pixels (3D: voxels) of random crops; none for the full frame."
+    )
+    slab: int | Literal["auto"] = Field(
+        1, description="Neighbouring slices that the network sees at once (odd); auto: 3 where volumes are given."
+    )
+    slab_spacing: float | None = Field(
+        None, gt=0, description="Distance in mm between a slab's slices; none for the scan's own slices."
+    )
+    match_position: bool = Field(True, description="Draw unpaired images from the same height of the head.")
+    position_jitter: float = Field(
+        0.1, ge=0, le=1, description="Spread of that match, as a fraction of the head's height."
+    )
+
+    @model_validator(mode="after")
+    def _slab_is_odd(self) -> SamplingSettings:
+        if self.slab != "auto" and (self.slab < 1 or self.slab % 2 == 0):
+            raise ValueError(f"slab must be odd and positive, or auto; it is {self.slab}")
+        return self
+
+
+class GeneratorSettings(_Settings):
+    """A generator of `medgan.networks`."""
+
+    kind: Literal["unet", "resnet"] = "unet"
+    channels: tuple[int, ...] = Field((16, 32, 64, 128), min_length=2, description="From full size downwards.")
+    residual_units: int = Field(4, ge=0, description="Residual units at the coarsest size.")
+    upsampling: Literal["resize", "transposed"] = "resize"
+    finest_skip: int = Field(0, ge=0, description="Finest level with a skip (U-Net): 0 all, 1 none at full size.")
+    initial_gain: float = Field(1.0, gt=0, le=1, description="Scale of the last layer's first weights.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class DiscriminatorSettings(_Settings):
+    """The PatchGANs of `medgan.networks`."""
+
+    channels: int = Field(32, ge=1)
+    layers: int = Field(3, ge=1)
+    views: tuple[int, ...] = Field((1,), min_length=1, description="Averaging factors of the views judged.")
+    augment: bool = Field(False, description="Shift and cut what it sees, real and fake alike (few images).")
+
+
+class LossSettings(_Settings):
+    """The losses of `medgan.cyclegan`; the adversarial one has weight 1."""
+
+    adversarial: Literal["least_squares", "bce"] = "least_squares"
+    cycle: float = Field(10.0, ge=0)
+    cycle_ssim: float = Field(0.0, ge=0, le=1, description="Share of 1 - SSIM in the cycle loss.")
+    identity: float = Field(0.25, ge=0, description="As a fraction of the cycle weight.")
+    structure: float = Field(0.0, ge=0, description="1 - squared local correlation of source and fake.")
+    history: int = Field(50, ge=0, description="Fakes kept for each discriminator.")
+
+
+class OptimiserSettings(_Settings):
+    """Adam, and the moving average of the generators."""
+
+    learning_rate: float = Field(2e-4, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    decay_from: float = Field(0.5, ge=0, le=1, description="Fraction after which the rate falls linearly to 0.")
+    ema: float = Field(0.99, ge=0, lt=1, description="Decay per step of the generators' average; 0 for none.")
+
+
+class Stage(_Settings):
+    """A part of the training on smaller images.
+
+    Where a network first learns what a whole head looks like, it settles on the right polarity; at full size it
+    is easily caught in a copy of the source, which all losses but the adversarial one reward.
+    """
+
+    scale: int = Field(ge=2, description="Images are averaged over this many pixels.")
+    share: float = Field(gt=0, lt=1, description="Share of the training.")
+
+
+class TrainingSettings(_Settings):
+    """How long, and what is written on the way."""
+
+    epochs: int = Field(200, ge=1)
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="None: as many as show each image of the larger folder once."
+    )
+    coarse: tuple[Stage, ...] = Field(
+        (), description="What the training begins with: whole frames, first at a fraction of their size."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    checkpoint_seconds: float = Field(60.0, ge=0, description="At most this much work is lost to a crash.")
+    preview_seconds: float = Field(0.0, ge=0, description="At least this long between two preview pictures.")
+
+
+class Recipe(_Settings):
+    """The settings of a run."""
+
+    name: str = Field("custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    description: str = ""
+    spatial_dims: Literal[2, 3] = 2
+    preparation: PreparationSettings = PreparationSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    generator: GeneratorSettings = GeneratorSettings()
+    discriminator: DiscriminatorSettings = DiscriminatorSettings()
+    losses: LossSettings = LossSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Recipe:
+        step = 2 ** (len(self.generator.channels) - 1)
+        if self.preparation.divisor % step:
+            raise ValueError(
+                f"preparation.divisor ({self.preparation.divisor}) must be a multiple of {step}, "
+                f"since the generator halves {len(self.generator.channels) - 1} times"
+            )
+        if self.sampling.crop is not None and self.sampling.crop % step:
+            raise ValueError(f"sampling.crop ({self.sampling.crop}) must be a multiple of {step}")
+        if sum(stage.share for stage in self.training.coarse) >= 1:
+            raise ValueError("training.coarse: the shares must sum to less than 1")
+        if self.spatial_dims == 3 and self.sampling.slab != 1:
+            raise ValueError("sampling.slab belongs to 2D; with spatial_dims 3 it must be 1")
+        if self.spatial_dims == 3 and self.sampling.crop is None:
+            raise ValueError("spatial_dims 3 needs sampling.crop, the side of its patches")
+        return self
+
+
+def recipe_folder() -> Path:
+    """Where the recipes are: beside the sources, or in the installed package."""
+    beside = Path(__file__).parents[1] / "pipelines" / "recipes"
+    return beside if beside.is_dir() else Path(__file__).parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """The names of the recipes that come with medgan."""
+    return sorted(file.stem for file in recipe_folder().glob("*.yaml"))
+
+
+def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """A recipe that comes with medgan, or one from a YAML file, with changes such as `losses.cycle=15`.
+
+    A change names its setting in full, or by its last word where that is the only one (`batch_size=8`).
+
+    Raises:
+        UsageError: no such recipe or setting, or a value that it does not take.
+    """
+    file = _recipe_file(name)
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"is not a YAML file: {error}", file=file) from error
+    if not isinstance(settings, dict):
+        raise UsageError("is not a recipe: it has no settings by name", file=file)
+    settings.setdefault("name", file.stem)
+    for change in changes:
+        _apply(settings, change)
+    return recipe_from(settings, file=file)
+
+
+def recipe_from(settings: dict[str, Any], *, file: Path | None = None) -> Recipe:
+    """A recipe from plain settings.
+
+    Raises:
+        UsageError: a setting that does not exist, or a value that it does not take.
+    """
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'recipe'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise UsageError(
+            f"the recipe is not valid: {problems}",
+            file=file,
+            remedy="See docs/reference/recipes.md for the settings and what they take.",
+        ) from error
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write every setting as YAML."""
+    write_text(path, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def setting_paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
+    """The full names of all settings."""
+    paths = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            paths += setting_paths(kind, f"{prefix}{name}.")
+        else:
+            paths.append(prefix + name)
+    return paths
+
+
+def _recipe_file(name: str | Path) -> Path:
+    file = Path(name)
+    if file.suffix in (".yaml", ".yml"):
+        if not file.is_file():
+            raise UsageError("there is no such recipe file", file=file)
+        return file
+    if str(name) not in recipe_names():
+        raise UsageError(
+            f"there is no recipe {str(name)!r}",
+            remedy=f"Use one of {', '.join(recipe_names())}, or a file that ends in .yaml.",
+        )
+    return recipe_folder() / f"{name}.yaml"
+
+
+def _apply(settings: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals:
+        raise UsageError(f"--set {change}: a setting is changed by key=value")
+    *sections, last = _full_path(key.strip()).split(".")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {change}: the value is not YAML: {error}") from error
+    for section in sections:
+        settings = settings.setdefault(section, {})
+    settings[last] = value
+
+
+def _full_path(key: str) -> str:
+    paths = setting_paths()
+    found = [path for path in paths if path == key] or [path for path in paths if path.rpartition(".")[2] == key]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"--set {key}: could be {' or '.join(found)}", remedy="Write the setting in full.")
+    import difflib
+
+    near = difflib.get_close_matches(key, paths + [path.rpartition(".")[2] for path in paths], n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"The settings are: {', '.join(paths)}."
+    raise UsageError(f"--set {key}: there is no such setting", remedy=hint)

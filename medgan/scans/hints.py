@@ -1,0 +1,98 @@
+"""What a file's name and the BIDS sidecar beside it tell of the image: its contrast, whether it is real."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medgan.contrasts import contrast_from_name, contrast_from_times
+
+SIDECAR_LIMIT = 2**20
+"""Bytes of a sidecar that are read; real ones have a few thousand."""
+_TIMES = {"EchoTime": "echo_time", "RepetitionTime": "repetition_time", "InversionTime": "inversion_time"}
+_OURS = re.compile(r"^medgan\b.*\bsynthetic\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of an image apart from its voxels.
+
+    Attributes:
+        contrast: `t1`, `t2` or None where nothing tells.
+        facts: `echo_time`, `repetition_time`, `inversion_time` in ms, `field_strength` in T, `modality`, and
+            `synthetic: True` where the image says that it was made by a model; each only where known.
+        warnings: what a user should know, one sentence each.
+    """
+
+    contrast: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "") -> Hints:
+    """Judge an image by its name, its sidecar and the description in its header.
+
+    Args:
+        path: the image; only its name is looked at.
+        sidecar: the BIDS JSON that would lie beside it (times in seconds, as BIDS has them).
+        description: NIfTI's `descrip`, or a PNG's description.
+    """
+    content, warnings = _read_json(sidecar) if sidecar is not None else ({}, ())
+    facts: dict[str, Any] = {
+        ours: 1000.0 * value for theirs, ours in _TIMES.items() if (value := _positive(content.get(theirs)))
+    }
+    if strength := _positive(content.get("MagneticFieldStrength")):
+        facts["field_strength"] = strength
+    if content.get("Modality") in ("MR", "CT", "PT"):
+        facts["modality"] = content["Modality"]
+    if _is_synthetic(path.name, content, description):
+        facts["synthetic"] = True
+        warnings += ("This image is already synthetic.",)
+        return Hints(_key(contrast_from_name(path)), facts, warnings)
+    named = _key(contrast_from_name(path))
+    timed = _key(
+        contrast_from_times(facts.get("echo_time"), facts.get("repetition_time"), facts.get("inversion_time"))
+    )
+    if named and timed and named != timed:
+        warnings += (f"Its name says {named.upper()}w, but the times in its sidecar say {timed.upper()}w.",)
+    return Hints(named or timed, facts, warnings)
+
+
+def _key(contrast: Any) -> str | None:
+    return contrast.key if contrast is not None else None
+
+
+def _is_synthetic(name: str, content: dict[str, Any], description: str) -> bool:
+    says = any(content.get(key) is True for key in ("SyntheticData", "Synthetic"))
+    return says or "desc-medganfrom" in name.lower() or _OURS.search(description) is not None
+
+
+def _positive(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _read_json(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The sidecar's object; one that cannot be used is told of and stops nothing."""
+    if not path.is_file():
+        return {}, ()
+    try:
+        with path.open("rb") as stream:
+            block = stream.read(SIDECAR_LIMIT + 1)
+        if len(block) > SIDECAR_LIMIT:
+            raise ValueError("it is larger than 1 MiB")
+        content = json.loads(block.decode("utf-8-sig"))
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, (f"The sidecar {path.name} was left aside: {str(error) or type(error).__name__}.",)
+    return content, ()

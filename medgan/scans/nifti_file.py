@@ -1,0 +1,280 @@
+"""The bytes of a NIfTI file: a header that is checked, and voxels unpacked no further than it claims.
+
+The size that a header claims is compared with the file before anything is allocated, and a gzip stream is
+read to its end, since only there lies the checksum (RFC 1952) that tells a damaged file from a good one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader
+from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
+from nibabel.spatialimages import HeaderDataError
+
+from medgan.errors import InputRefusedError, SeriesChoiceError
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
+VOLUME_LIMIT = 2**30
+"""Voxels that one volume may have: 1024 x 1024 x 1024."""
+UNPACK_LIMIT = 16 * 2**30
+"""Bytes that a compressed file may unpack to."""
+_DEFLATE_LIMIT = 1032
+"""Deflate cannot shrink anything by more than this factor (zlib's technical notes)."""
+_TRAILING_LIMIT = 2**20
+"""Bytes that may follow the voxels: some writers pad."""
+_BLOCK = 2**20
+_MAGIC = {
+    (348, b"n+1\0"): Nifti1Header,
+    (348, b"ni1\0"): Nifti1PairHeader,
+    (540, b"n+2\0"): Nifti2Header,
+    (540, b"ni2\0"): Nifti2PairHeader,
+}
+_COPY_AGAIN = "Copy or download the file again, or convert the original again."
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """One volume as a NIfTI file stores it.
+
+    Attributes:
+        header: nibabel's header object, checked.
+        raw: shape (I, J, K), in the file's dtype, not scaled.
+        volumes: how many volumes the file holds.
+        notes: what nibabel had to repair in the header, one sentence each.
+    """
+
+    header: Any
+    raw: npt.NDArray[Any]
+    volumes: int
+    notes: tuple[str, ...]
+
+
+def nifti_suffix(path: Path) -> str:
+    """The NIfTI suffix of a name as it is spelt there (`.nii.gz`, `.NII`), or an empty string."""
+    for suffix in NIFTI_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[-len(suffix) :]
+    return ""
+
+
+def read_stored(path: Path, *, volume: int | None = None) -> Stored:
+    """Read the header and one volume of `.nii`, `.nii.gz` or a `.hdr`/`.img` pair.
+
+    Args:
+        path: the file; of a pair either one.
+        volume: which volume of several, counted from 0.
+
+    Raises:
+        InputRefusedError: damaged, truncated, larger than the limits, or of a kind that is not supported.
+        SeriesChoiceError: there are several volumes and `volume` does not choose one of them.
+    """
+    header_file, image_file = _pair(path)
+    header, notes = _read_header(header_file, named=path)
+    shape, volumes = _layout(header, path)
+    chosen = _choose(volumes, volume, path)
+    dtype = _voxel_type(header, path)
+    size = math.prod(shape) * dtype.itemsize
+    start = _offset(header, path)
+    with _telling(image_file):
+        taken = _take(
+            image_file, start=start + chosen * size, size=size, end=start + volumes * size, named=path
+        )
+    return Stored(header, taken.view(dtype).reshape(shape, order="F"), volumes, notes)
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading `path` into a refusal that names it."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputRefusedError(
+            f"is damaged or cut short ({error})", file=path, remedy=_COPY_AGAIN
+        ) from error
+    except OSError as error:
+        raise InputRefusedError(f"cannot be read: {error.strerror or error}", file=path) from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+    """The file's bytes, unpacked where they are gzip, and whether they were: the content tells, no name."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if packed:
+            with gzip.open(stream, "rb") as unpacked:
+                yield unpacked, True  # type: ignore[misc]
+        else:
+            yield stream, False
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    """The files that hold the header and the voxels: the same one, or a `.hdr`/`.img` pair."""
+    suffix = nifti_suffix(path)
+    stem = path.name.removesuffix(suffix)
+    if suffix.lower().startswith((".hdr", ".img")):
+        found = []
+        for part in (".hdr", ".img"):
+            names = [path.with_name(stem + part + packing) for packing in ("", ".gz")]
+            names = [path, *names] if suffix.lower().startswith(part) else names
+            existing = [name for name in names if name.is_file()]
+            if not existing:
+                raise InputRefusedError(
+                    f"{stem}{part} is missing beside it",
+                    file=path,
+                    remedy="A .hdr and an .img belong together: keep both in one folder.",
+                )
+            found.append(existing[0])
+        return found[0], found[1]
+    return path, path
+
+
+def _read_header(path: Path, *, named: Path) -> tuple[Any, tuple[str, ...]]:
+    with _telling(path), _opened(path) as (stream, _):
+        block = stream.read(540)
+    for endianness in "<>":
+        length = int(np.frombuffer(block[:4].ljust(4), f"{endianness}i4")[0])
+        magic = block[4:8] if length == 540 else block[344:348]
+        if (kind := _MAGIC.get((length, magic))) is not None and len(block) >= length:
+            return _checked(kind(block[:length], endianness=endianness, check=False), named)
+        if length == 348 and len(block) >= 348:
+            raise InputRefusedError(
+                "is an Analyze 7.5 file, which does not say which side is left",
+                file=named,
+                remedy="Convert the original to NIfTI, for instance with dcm2niix.",
+            )
+    raise InputRefusedError("is not a NIfTI file, or its header is cut short", file=named, remedy=_COPY_AGAIN)
+
+
+class _Notes(logging.Handler):
+    """Keeps what nibabel's header checks say; WARNING and above are repairs a user should know of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(f"The header was repaired in reading: {record.getMessage()}.")
+
+
+def _checked(header: Any, named: Path) -> tuple[Any, tuple[str, ...]]:
+    """Run nibabel's header checks, which repair small faults and refuse great ones."""
+    notes = _Notes()
+    logger = logging.Logger("medgan.nifti")
+    logger.addHandler(notes)
+    if not 0 <= float(header["vox_offset"]) <= 2**40:
+        raise InputRefusedError(
+            "its header is damaged: no sensible vox_offset", file=named, remedy=_COPY_AGAIN
+        )
+    try:
+        header.check_fix(logger=logger, error_level=40)
+    except (HeaderDataError, ValueError, OverflowError) as error:
+        raise InputRefusedError(f"its header is damaged: {error}", file=named, remedy=_COPY_AGAIN) from error
+    return header, tuple(said for said in notes.said if "SPM" not in said)
+
+
+def _layout(header: Any, named: Path) -> tuple[tuple[int, int, int], int]:
+    """The shape of one volume and how many there are, from `dim`."""
+    dimensions = [int(size) for size in header["dim"]]
+    rank = dimensions[0]
+    if not 1 <= rank <= 7 or any(size < 1 for size in dimensions[1 : rank + 1]):
+        raise InputRefusedError(f"its header claims impossible dimensions: {dimensions}", file=named)
+    sizes = [*dimensions[1 : rank + 1], 1, 1][: max(rank, 3)]
+    shape = (sizes[0], sizes[1], sizes[2])
+    if math.prod(shape) > VOLUME_LIMIT:
+        raise InputRefusedError(
+            f"its header claims {shape[0]} x {shape[1]} x {shape[2]} voxels; medgan's limit is 2^30",
+            file=named,
+            remedy="Check the header; crop or resample the image if it is really that large.",
+        )
+    return shape, math.prod(sizes[3:])
+
+
+def _choose(volumes: int, volume: int | None, named: Path) -> int:
+    if volume is None and volumes == 1:
+        return 0
+    if volume is None or not 0 <= volume < volumes:
+        has = "1 volume" if volumes == 1 else f"{volumes} volumes"
+        raise SeriesChoiceError(
+            f"holds {has}" + ("" if volume is None else f"; there is no volume {volume}"),
+            file=named,
+            remedy=f"Choose one with --volume N, where N is counted from 0 (0 to {volumes - 1}).",
+        )
+    return volume
+
+
+def _voxel_type(header: Any, named: Path) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+        label = str(header.get_value_label("datatype"))
+    except (HeaderDataError, KeyError) as error:
+        raise InputRefusedError(f"its voxels have an unknown data type ({error})", file=named) from error
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise InputRefusedError(
+            f"its voxels are {label}, not one real number each",
+            file=named,
+            remedy="Convert it to a magnitude image in an integer or float type.",
+        )
+    return dtype
+
+
+def _offset(header: Any, named: Path) -> int:
+    """Where the voxels start; 0 in a single file means right after header and extension flag."""
+    offset = int(header["vox_offset"])
+    if header.is_single:
+        return offset or int(header.single_vox_offset)
+    return offset
+
+
+def _take(path: Path, *, start: int, size: int, end: int, named: Path) -> npt.NDArray[np.uint8]:
+    """The `size` bytes from `start` on, after proof that the (unpacked) file reaches to `end`."""
+    on_disk = path.stat().st_size
+    with _opened(path) as (stream, packed):
+        if end > (on_disk * _DEFLATE_LIMIT if packed else on_disk):
+            raise InputRefusedError(
+                f"its header claims {end} bytes and the file has {on_disk}: it is cut, or its header wrong",
+                file=named,
+                remedy=_COPY_AGAIN,
+            )
+        if not packed:
+            stream.seek(start)
+            return np.frombuffer(stream.read(size), np.uint8)
+        if end > UNPACK_LIMIT:
+            raise InputRefusedError(
+                f"would unpack to {end / 2**30:.0f} GiB; medgan's limit is {UNPACK_LIMIT // 2**30} GiB",
+                file=named,
+                remedy="Split the file into its volumes.",
+            )
+        return _unpack(stream, start=start, size=size, end=end, named=named)
+
+
+def _unpack(stream: IO[bytes], *, start: int, size: int, end: int, named: Path) -> npt.NDArray[np.uint8]:
+    taken = np.empty(size, np.uint8)
+    position = 0
+    while block := stream.read(_BLOCK):
+        low, high = max(position, start), min(position + len(block), start + size)
+        if low < high:
+            taken[low - start : high - start] = np.frombuffer(block, np.uint8)[
+                low - position : high - position
+            ]
+        position += len(block)
+        if position > end + _TRAILING_LIMIT:
+            raise InputRefusedError(
+                f"unpacks to more than the {end} bytes that its header claims", file=named, remedy=_COPY_AGAIN
+            )
+    if position < end:
+        raise InputRefusedError(
+            f"unpacks to {position} bytes where its header claims {end}", file=named, remedy=_COPY_AGAIN
+        )
+    return taken

@@ -1,0 +1,109 @@
+"""Any path -> `Scan`: the one place that knows which reader a scan needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from medgan.errors import SeriesChoiceError, UsageError
+from medgan.scans.dicom_reading import Series, choose_echo, read_series
+from medgan.scans.finding import Found, find_scans
+from medgan.scans.nifti import read_nifti
+from medgan.scans.picture import read_picture
+from medgan.scans.scan import Scan
+
+
+def read_scan(
+    source: Path | Found,
+    *,
+    series: str | None = None,
+    volume: int | None = None,
+    echo: float | None = None,
+    nan_to_zero: bool = False,
+) -> Scan:
+    """Read one scan from a file, or from a folder that holds one.
+
+    Args:
+        source: a file, a folder, or one of `find_scans`.
+        series: SeriesInstanceUID or SeriesNumber, to choose among DICOM series.
+        volume: which volume of a NIfTI file with several, counted from 0.
+        echo: echo time in ms, to choose among the echoes of a DICOM series.
+        nan_to_zero: take NaN and infinite voxels of a NIfTI file as 0 instead of refusing them.
+
+    Raises:
+        InputRefusedError: nothing there, or it cannot be used.
+        SeriesChoiceError: several scans, volumes or echoes, and the options do not choose one.
+        UsageError: an option that this kind of scan does not have.
+    """
+    found = source if isinstance(source, Found) else _choose(source, find_scans(source), series)
+    _check_options(found, series=series, volume=volume, echo=echo)
+    if found.series is not None:
+        chosen = found.series if echo is None else choose_echo(found.series, echo)
+        return read_series(chosen, path=found.path, stem=found.stem)
+    if found.refusal is not None:
+        raise found.refusal
+    if found.kind == "picture":
+        scan = read_picture(found.path)
+    else:
+        scan = read_nifti(found.path, volume=volume, nan_to_zero=nan_to_zero)
+    return replace(scan, source=replace(scan.source, stem=found.stem))
+
+
+def _choose(path: Path, found: list[Found], series: str | None) -> Found:
+    """The scan that is meant: the only one, or the DICOM series that `series` names."""
+    if series is not None:
+        named = [one for one in found if one.series is not None and _is_called(one.series, series)]
+        if len(named) == 1:
+            return named[0]
+        has_dicom = any(one.series is not None for one in found)
+        if not named and not has_dicom:
+            raise UsageError("--series chooses among DICOM series, and there is none", file=path)
+        problem = f"has {len(named) or 'no'} series {series!r}"
+        raise SeriesChoiceError(problem, file=path, remedy=_menu(path, named or found))
+    # A series of another modality is never meant; one that is refused may be, so it is not passed over.
+    meant = [one for one in found if one.series is None or one.series.modality in ("MR", "")] or found
+    if len(meant) == 1:
+        return meant[0]
+    raise SeriesChoiceError(
+        f"holds {len(found)} scans, and one is needed", file=path, remedy=_menu(path, found)
+    )
+
+
+def _is_called(series: Series, name: str) -> bool:
+    return name == series.uid or (name.isdecimal() and int(name) == series.number)
+
+
+def _menu(root: Path, found: list[Found]) -> str:
+    """What a person chooses from: one line for each scan."""
+    by_series = [one.series for one in found if one.series is not None]
+    lines = [_line(series) for series in by_series]
+    lines += [f"  {one.path.relative_to(root)}" for one in found if one.series is None]
+    if len(lines) > 40:
+        lines = [*lines[:40], f"  ... and {len(lines) - 40} more"]
+    if not by_series:
+        way = "Name one of these files:"
+    elif len({series.uid for series in by_series}) < len(by_series):
+        way = "Choose with --series NUMBER or UID; put images that share one UID into folders of their own:"
+    else:
+        way = "Choose one with --series NUMBER or UID" + (
+            ", or name a file:" if len(by_series) < len(found) else ":"
+        )
+    return "\n".join([way, *lines])
+
+
+def _line(series: Series) -> str:
+    number = "-" if series.number is None else str(series.number)
+    size = " x ".join(map(str, series.shape))
+    parts = [series.modality, series.description or "(no description)", size, series.orientation, series.uid]
+    if series.refusal is not None:
+        parts.append(f"cannot be read: {series.refusal.cause}")
+    return f"  {number}: " + ", ".join(part for part in parts if part)
+
+
+def _check_options(found: Found, *, series: str | None, volume: int | None, echo: float | None) -> None:
+    if volume is not None and found.kind != "nifti":
+        raise UsageError("--volume is for NIfTI files with several volumes", file=found.path)
+    if found.kind != "dicom" and (series is not None or echo is not None):
+        raise UsageError("--series and --echo are for DICOM", file=found.path)
+    if series is not None and found.series is not None and not _is_called(found.series, series):
+        raise UsageError(f"--series {series} is not the series that was found here", file=found.path)

@@ -1,0 +1,218 @@
+"""What a training folder holds: each scan read and prepared once, and kept on disk, not in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medgan.errors import InputRefusedError, MedganError
+from medgan.files import sha256, whole_file, write_json
+from medgan.models import Domain
+from medgan.preparation import IntensityRange, Prepared, find_foreground, measure_range, median_range, prepare
+from medgan.recipe import Recipe
+from medgan.scans import Found, Scan, find_scans, read_scan
+
+_HEAD_SHARE = 0.02
+_CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prepared scan on disk.
+
+    Attributes:
+        name: its name, for messages on the user's own screen; no model holds it.
+        image: the `.npy` file: float16, (X, Y, Z), -1 to 1, canonical axes.
+        shape: of `image`.
+        spacing: mm, of `image`.
+        kind: nifti, dicom or picture.
+        bits: bits per pixel of a picture.
+        intensity: which intensities became -1 and 1.
+        head: first and last index (inclusive) of the head along each axis.
+        slices: axial slices that show enough of the head to learn from.
+        rank: for a numbered picture, its stack and its number in it.
+        digest: SHA-256 of `image`.
+        warnings: what the user should know.
+    """
+
+    name: str
+    image: Path
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    kind: str
+    bits: int | None
+    intensity: IntensityRange
+    head: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    slices: tuple[int, ...]
+    rank: tuple[str, int] | None
+    digest: str
+    warnings: tuple[str, ...]
+
+    def voxels(self) -> npt.NDArray[np.float16]:
+        """The image, mapped from disk: only what is looked at is read."""
+        voxels: npt.NDArray[np.float16] = np.load(self.image, mmap_mode="r", allow_pickle=False)
+        return voxels
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All usable scans of one contrast, and why others are not used."""
+
+    contrast: str
+    cases: tuple[Case, ...]
+    refused: tuple[MedganError, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def slices(self) -> int:
+        """How many slices there are to learn from."""
+        return sum(len(case.slices) for case in self.cases)
+
+    def domain(self) -> Domain:
+        """What the model will say of them."""
+        spacings = np.array([case.spacing for case in self.cases])
+        bits = {case.bits for case in self.cases}
+        return Domain(
+            intensity=median_range([case.intensity for case in self.cases]),
+            scans=len(self.cases),
+            slices=self.slices,
+            kinds=tuple(sorted({case.kind for case in self.cases})),
+            spacings=tuple((float(axis.min()), float(axis.max())) for axis in spacings.T),  # type: ignore[arg-type]
+            bits=bits.pop() if len(bits) == 1 else None,
+            fingerprint=hashlib.sha256("".join(sorted(case.digest for case in self.cases)).encode()).hexdigest(),
+        )
+
+
+def prepare_folder(
+    folder: Path,
+    contrast: str,
+    *,
+    recipe: Recipe,
+    cache: Path,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> Cases:
+    """Find, read and prepare every scan of a folder, one at a time.
+
+    Args:
+        folder: scans of one contrast: NIfTI, DICOM series or pictures, nested or not.
+        contrast: `t1` or `t2`.
+        recipe: how to prepare.
+        cache: where prepared scans go; those that are there already and whose files did not change are reused.
+        advance: told after each scan how many of how many are done.
+
+    Raises:
+        InputRefusedError: the folder holds nothing usable.
+    """
+    found = find_scans(folder)
+    pictures = _picture_range(found, recipe)
+    cases: list[Case] = []
+    refused: list[MedganError] = []
+    warnings: list[str] = []
+    for done, item in enumerate(found, start=1):
+        try:
+            case, guess = _prepare_one(item, recipe, cache, pictures)
+        except MedganError as error:
+            refused.append(error)
+        else:
+            cases.append(case)
+            if guess not in (None, contrast):
+                warnings.append(f"{case.name} looks like {guess}, but lies in the {contrast} folder")
+        advance(done, len(found))
+    if not cases:
+        causes = "; ".join(str(error).splitlines()[0] for error in refused[:3])
+        raise InputRefusedError(
+            f"holds no scan to train on ({len(refused)} refused: {causes})",
+            file=folder,
+            remedy="`medgan inspect` on the folder says of each file what is wrong with it.",
+        )
+    return Cases(contrast, tuple(cases), tuple(refused), tuple(warnings))
+
+
+def _prepare_one(
+    item: Found, recipe: Recipe, cache: Path, pictures: IntensityRange | None
+) -> tuple[Case, str | None]:
+    """A case and the contrast that its file looks like."""
+    if item.refusal is not None:
+        raise item.refusal
+    key = _cache_key(item, recipe, pictures)
+    image, facts = cache / f"{key}.npy", cache / f"{key}.json"
+    if not (image.is_file() and facts.is_file()):
+        scan = read_scan(item)
+        given = pictures if scan.source.kind == "picture" else None
+        prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims, intensity=given)
+        array = prepared.image[0].numpy().astype(np.float16)
+        with whole_file(image) as temporary, temporary.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+        write_json(facts, _facts(scan, prepared) | {"digest": sha256(image)})
+    known: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
+    guess = known.pop("contrast")
+    known["intensity"] = IntensityRange(**known["intensity"])
+    known = {name: _tuples(value) for name, value in known.items()}
+    return Case(name=item.stem, image=image, rank=_rank(item), **known), guess
+
+
+def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
+    head = prepared.foreground[0].numpy()
+    extents = []
+    for axis in range(3):
+        occupied = np.flatnonzero(head.any(axis=tuple(other for other in range(3) if other != axis)))
+        extents.append((int(occupied[0]), int(occupied[-1])) if len(occupied) else (0, head.shape[axis] - 1))
+    share = head.mean(axis=(0, 1))
+    enough = np.flatnonzero(share >= min(_HEAD_SHARE, float(share.max())))
+    return {
+        "shape": head.shape,
+        "spacing": prepared.spacing,
+        "kind": scan.source.kind,
+        "bits": scan.source.bits,
+        "intensity": prepared.intensity.model_dump(),
+        "head": extents,
+        "slices": [int(index) for index in enough],
+        "warnings": [*scan.warnings, *prepared.warnings],
+        "contrast": scan.contrast,
+    }
+
+
+def _picture_range(found: Sequence[Found], recipe: Recipe) -> IntensityRange | None:
+    """One range for all pictures of a folder.
+
+    Slices exported as pictures share one scale, and a slice near the vertex has other percentiles than one
+    through the ventricles: scaled each by its own, the same tissue would have two intensities.
+    """
+    ranges = []
+    for item in found:
+        if item.kind == "picture" and item.refusal is None:
+            try:
+                voxels = read_scan(item).voxels
+            except MedganError:
+                continue  # reading it again for training reports it
+            mask = find_foreground(voxels).mask
+            ranges.append(measure_range(voxels, mask, percentiles=recipe.preparation.percentiles))
+    return median_range(ranges) if ranges else None
+
+
+def _cache_key(item: Found, recipe: Recipe, pictures: IntensityRange | None) -> str:
+    """Changes with the files and with what is done to them, and gives away no name."""
+    files = item.series.files if item.series is not None else (item.path,)
+    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    settings = recipe.preparation.model_dump_json() + str(recipe.spatial_dims)
+    shared = pictures.model_dump_json() if pictures is not None and item.kind == "picture" else ""
+    text = json.dumps([_CACHE_VERSION, stats, settings, shared])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _rank(item: Found) -> tuple[str, int] | None:
+    """The stack and number of a picture such as `Image #12.png`: its last number, and all before it."""
+    match = re.fullmatch(r"(.*?)(\d{1,9})(\D*)", item.path.stem) if item.kind == "picture" else None
+    return (f"{item.path.parent}/{match[1]}*{match[3]}", int(match[2])) if match else None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value

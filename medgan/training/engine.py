@@ -1,0 +1,135 @@
+"""The training loop: a MONAI trainer whose iteration is a CycleGAN step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.engines import Trainer
+
+from medgan.cyclegan import Weights
+from medgan.errors import ModelRefusedError
+from medgan.training.sampling import Batches
+from medgan.training.schedule import Schedule
+from medgan.training.state import TrainingState
+
+_UNLIMITED = 1_000_000
+
+
+class CycleGANTrainer(Trainer):
+    """`monai.engines.Trainer` with two generators, two discriminators and a schedule.
+
+    After each step `state.output` holds the losses by name; `training` is what they changed.
+
+    Args:
+        training: networks, optimisers and how far they are; a restored one goes on where it was.
+        batches: the images.
+        schedule: sizes, rates and the end.
+        epoch_length: steps in an epoch.
+        seed: of augmentation, history and dropout.
+        precision: what convolutions compute in.
+    """
+
+    def __init__(
+        self,
+        training: TrainingState,
+        batches: Batches,
+        schedule: Schedule,
+        *,
+        epoch_length: int,
+        seed: int,
+        precision: torch.dtype,
+    ) -> None:
+        self.training, self.batches, self.schedule = training, batches, schedule
+        self.seed, self.precision = seed, precision
+        self.torch_device = next(training.gan.parameters()).device
+        losses = training.recipe.losses
+        self.weights = Weights(
+            cycle=losses.cycle, identity=losses.identity * losses.cycle, structure=losses.structure
+        )
+        epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
+        super().__init__(
+            device=self.torch_device,
+            max_epochs=epochs,
+            data_loader=_Stream(self),
+            epoch_length=epoch_length,
+            iteration_update=_iterate,
+            decollate=False,
+        )
+        self.state.iteration = training.step
+        self.state.epoch = training.step // epoch_length
+        self._clock = time.monotonic() - training.elapsed
+
+    @property
+    def progress(self) -> float:
+        """How far the training is, 0 to 1."""
+        return self.schedule.progress(self.training.step, self.training.elapsed)
+
+    @property
+    def scale(self) -> int:
+        """The factor by which the next step's images are smaller."""
+        return self.schedule.scale(self.progress)
+
+    def run(self) -> None:
+        """Train until the schedule ends or `terminate` is called."""
+        if self.progress >= 1:
+            return
+        self._clock = time.monotonic() - self.training.elapsed
+        super().run()
+
+    def step(self, real: dict[str, torch.Tensor]) -> dict[str, float]:
+        """One update of the generators and one of the discriminators."""
+        training, gan = self.training, self.training.gan
+        number = training.step
+        torch.manual_seed(self.seed * _UNLIMITED + number)
+        chance = torch.Generator().manual_seed(self.seed * _UNLIMITED + number)
+        rate = self.schedule.rate(self.progress)
+        for optimiser in (training.generator_optimiser, training.discriminator_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        mixed = self.precision != torch.float32
+        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
+            gan.discriminators.requires_grad_(False)
+            made = gan.translate(real, identity=self.weights.identity > 0)
+            loss, record = gan.generator_losses(made, self.weights, chance)
+        _update(training.generator_optimiser, loss)
+        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
+            gan.discriminators.requires_grad_(True)
+            judged, more = gan.discriminator_losses(made, chance)
+        _update(training.discriminator_optimiser, judged)
+        if not (torch.isfinite(loss) and torch.isfinite(judged)):
+            raise ModelRefusedError(
+                f"the training has diverged: a loss became infinite or NaN at step {number}",
+                remedy="Resume with --resume --set optimiser.learning_rate=... (lower), or look at the data with "
+                "`medgan inspect`.",
+            )
+        training.step += 1
+        if training.recipe.optimiser.ema:
+            training.average()
+        training.elapsed = time.monotonic() - self._clock
+        return {**record, **more, "learning_rate": rate}
+
+
+class _Stream:
+    """The batches from the training's present step on; the engine takes as many as it wants."""
+
+    def __init__(self, trainer: CycleGANTrainer) -> None:
+        self.trainer = trainer
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        while True:
+            yield self.trainer.batches.batch(self.trainer.training.step, scale=self.trainer.scale)
+
+
+def _iterate(engine: Engine, batch: Any) -> dict[str, float]:
+    assert isinstance(engine, CycleGANTrainer)  # noqa: S101 - for the type checker
+    return engine.step({key: images.to(engine.torch_device) for key, images in batch.items()})
+
+
+def _update(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()

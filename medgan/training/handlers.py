@@ -1,0 +1,202 @@
+"""What happens beside the steps: metrics, previews, monitoring, checkpoints, the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Events
+
+from medgan.files import append_line, write_text
+from medgan.training.checkpoints import save_checkpoint
+from medgan.training.engine import CycleGANTrainer
+from medgan.training.monitor import Monitor
+from medgan.training.observer import Observer, Status
+from medgan.training.previews import draw_preview, translate_evenly
+
+
+class Progress:
+    """Tells the observer of every step, and ends the training when its schedule does."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+
+    def attach(self, engine: CycleGANTrainer) -> None:
+        """Register with the engine."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: CycleGANTrainer) -> None:
+        """After a step."""
+        training = engine.training
+        self.observer.stepped(
+            Status(training.step, engine.schedule.steps, engine.progress, training.elapsed, engine.scale)
+        )
+        if engine.progress >= 1:
+            engine.terminate()
+
+
+class Metrics:
+    """Means of each epoch's losses, in `engine.state.metrics` for MONAI's handlers and in a CSV file."""
+
+    def __init__(self, file: Path, observer: Observer) -> None:
+        self.file, self.observer = file, observer
+        self._sums: dict[str, float] = defaultdict(float)
+        self._count = 0
+
+    def attach(self, engine: CycleGANTrainer) -> None:
+        """Register with the engine; rows of steps that a resumed training repeats are taken out."""
+        self._drop_rows_after(engine.training.step)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
+        engine.add_event_handler(Events.EPOCH_COMPLETED | Events.TERMINATE, self._close)
+
+    def _add(self, engine: CycleGANTrainer) -> None:
+        for name, value in engine.state.output.items():
+            self._sums[name] += value
+        self._count += 1
+
+    def _close(self, engine: CycleGANTrainer) -> None:
+        if not self._count:
+            return
+        means = {name: total / self._count for name, total in self._sums.items()}
+        self._sums.clear()
+        self._count = 0
+        engine.state.metrics = means
+        training = engine.training
+        place = {"epoch": engine.state.epoch, "step": training.step, "seconds": round(training.elapsed, 1)}
+        row = {**place, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}}
+        if not self.file.exists():
+            append_line(self.file, ",".join(row))
+        append_line(self.file, ",".join(str(value) for value in row.values()))
+        self.observer.epoch_done(engine.state.epoch, means)
+
+    def _drop_rows_after(self, step: int) -> None:
+        if self.file.exists():
+            header, *rows = list(csv.reader(io.StringIO(self.file.read_text(encoding="utf-8"))))
+            column = header.index("step")
+            kept = [row for row in rows if len(row) == len(header) and int(row[column]) <= step]
+            write_text(self.file, "".join(",".join(row) + "\n" for row in [header, *kept]))
+
+
+class Previews:
+    """A picture of both directions, with cycle and identity, and the monitor's judgement, after each epoch."""
+
+    def __init__(self, folder: Path, observer: Observer, *, seconds: float) -> None:
+        self.folder, self.observer, self.seconds = folder, observer, seconds
+        self.monitor = Monitor()
+        self._last = -float("inf")
+
+    def attach(self, engine: CycleGANTrainer) -> None:
+        """Register with the engine; before the first step the untrained generators are drawn."""
+        if engine.training.step == 0:
+            engine.add_event_handler(Events.STARTED, lambda engine: self._draw(engine, "untrained"))
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: CycleGANTrainer) -> None:
+        """After an epoch."""
+        if engine.training.elapsed - self._last >= self.seconds:
+            self._draw(engine, f"epoch_{engine.state.epoch:05d}")
+            self._last = engine.training.elapsed
+
+    def _draw(self, engine: CycleGANTrainer, name: str) -> None:
+        made = translate_evenly(engine)
+        draw_preview(made, self.folder / f"{name}.png", heading=name.replace("_", " "))
+        if name != "untrained" and engine.progress > 0.1:
+            for target, source in engine.training.gan.other.items():
+                for text in self.monitor.judge(
+                    target, made.real[source], made.fake[target], made.real[target], engine.state.metrics
+                ):
+                    self.observer.warned(f"step {engine.training.step}: {text}")
+
+
+class Checkpoints:
+    """Writes the state at the end, and on the way so that little work is ever lost."""
+
+    def __init__(self, folder: Path, *, identity: str, seconds: float, also: Callable[[], None]) -> None:
+        self.folder, self.identity, self.seconds, self.also = folder, identity, seconds, also
+        self._last = time.monotonic()
+
+    def attach(self, engine: CycleGANTrainer) -> None:
+        """Register with the engine."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: CycleGANTrainer) -> None:
+        """After a step."""
+        if time.monotonic() - self._last >= self.seconds:
+            self.save(engine)
+
+    def save(self, engine: CycleGANTrainer) -> None:
+        """Write a checkpoint, and the model as it is now."""
+        training = engine.training
+        save_checkpoint(
+            self.folder,
+            training.tensors(),
+            step=training.step,
+            elapsed=training.elapsed,
+            identity=self.identity,
+        )
+        self.also()
+        self._last = time.monotonic()
+
+
+@contextmanager
+def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
+    """Within, Ctrl-C and SIGTERM end the training after the step in hand; the list then names the signal.
+
+    A second one interrupts at once. Python allows signal handlers in the main thread alone: elsewhere this
+    does nothing.
+    """
+    received: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number).name)
+        engine.terminate()
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def optional_loggers(run: Path) -> list[Any]:
+    """MONAI's TensorBoard handler, where tensorboard is installed; it writes the epochs' metrics."""
+    import importlib.util
+
+    if importlib.util.find_spec("tensorboard") is None:
+        return []
+    from monai.handlers import TensorBoardStatsHandler
+
+    return [
+        TensorBoardStatsHandler(
+            log_dir=str(run / "tensorboard"),
+            iteration_log=False,
+            epoch_log=True,
+            global_epoch_transform=lambda epoch: epoch,
+        )
+    ]
+
+
+def mlflow_logger(run: Path) -> Any:
+    """MONAI's MLflow handler, which writes into the run folder; needs the extra `mlflow`."""
+    from monai.handlers import MLFlowHandler
+
+    return MLFlowHandler(
+        tracking_uri=(run / "mlruns").resolve().as_uri(), iteration_log=False, epoch_log=True, output_transform=lambda x: None
+    )
+
+

@@ -1,0 +1,110 @@
+"""What a training found and will do, with an estimate of time and memory, before its first step."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from medgan.devices import DeviceChoice
+from medgan.recipe import Recipe
+from medgan.training.cases import Cases
+
+if TYPE_CHECKING:
+    from medgan.training.engine import CycleGANTrainer
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Measured on steps of a throw-away copy of the networks, at full size.
+
+    Attributes:
+        seconds_per_step: of the full-size steps.
+        seconds: of the whole training.
+        memory: peak bytes of this process (CPU) or of the device's allocator (CUDA); None where unknown.
+    """
+
+    seconds_per_step: float
+    seconds: float
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done.
+
+    Attributes:
+        run: the run folder.
+        recipe: the resolved settings.
+        domains: the scans found, by contrast.
+        device: where, and why there.
+        precision: what convolutions compute in.
+        slab: slices that a network sees at once.
+        matched: whether images are drawn from the same height of the head.
+        frame: pixels (voxels) of a training image.
+        epoch_length: steps in an epoch.
+        steps: steps in all, or None where the clock alone ends it.
+        minutes: time limit, or None.
+        done: steps done before (resumed).
+        parameters: of one generator and of one discriminator.
+        estimate: of time and memory.
+    """
+
+    run: Path
+    recipe: Recipe
+    domains: Mapping[str, Cases]
+    device: DeviceChoice
+    precision: str
+    slab: int
+    matched: bool
+    frame: tuple[int, ...]
+    epoch_length: int
+    steps: int | None
+    minutes: float | None
+    done: int
+    parameters: tuple[int, int]
+    estimate: Estimate
+
+
+def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
+    """Time two steps of a throw-away trainer at full size, after one to warm up."""
+    device = trial.torch_device
+    real = trial.batches.batch(first_step)
+    images = {key: value.to(device) for key, value in real.items()}
+    trial.step(images)
+    _wait(device)
+    started = time.perf_counter()
+    trial.step({key: value.to(device) for key, value in trial.batches.batch(first_step).items()})
+    _wait(device)
+    per_step = time.perf_counter() - started
+    recipe, schedule = trial.training.recipe, trial.schedule
+    if schedule.steps is None:
+        total = schedule.seconds or 0.0
+    else:
+        coarse = sum(stage.share / stage.scale**recipe.spatial_dims for stage in recipe.training.coarse)
+        fine = 1 - sum(stage.share for stage in recipe.training.coarse)
+        by_steps = (schedule.steps - first_step) * per_step * (coarse + fine)
+        total = min(by_steps, schedule.seconds or by_steps)
+    return Estimate(per_step, total, peak_memory(device))
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Peak bytes so far: of CUDA's allocator, or of this process; None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

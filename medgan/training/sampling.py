@@ -1,0 +1,225 @@
+"""Which images each step sees: unpaired, from the same height of the head, and the same again on a resume.
+
+Every draw depends on the seed and the number of the step alone. There is no state to lose: a resumed training
+sees what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from medgan.preparation import augmentation
+from medgan.recipe import Recipe
+from medgan.training.cases import Case, Cases
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices in order along one head, or for 3D its volume.
+
+    Attributes:
+        items: pairs of case and slice index; for 3D one pair.
+        positions: for each, how far up the head it lies, 0 to 1; None where nothing tells.
+    """
+
+    items: tuple[tuple[Case, int], ...]
+    positions: tuple[float, ...] | None
+
+
+def stacks(cases: Sequence[Case], *, spatial_dims: int) -> list[Stack]:
+    """Volumes are stacks of their slices; numbered pictures of one name are one; other pictures tell no position."""
+    made: list[Stack] = []
+    numbered: dict[str, list[tuple[int, Case]]] = defaultdict(list)
+    loose: list[Case] = []
+    for case in cases:
+        if spatial_dims == 3:
+            made.append(Stack(((case, 0),), None))
+        elif case.kind != "picture":
+            low, high = case.head[2]
+            span = max(high - low, 1)
+            items = tuple((case, index) for index in case.slices)
+            made.append(Stack(items, tuple((index - low) / span for index in case.slices)))
+        elif case.rank is not None:
+            numbered[case.rank[0]].append((case.rank[1], case))
+        else:
+            loose.append(case)
+    for pictures in numbered.values():
+        if len(pictures) < 4:
+            loose += [case for _, case in pictures]
+            continue
+        ordered = [case for _, case in sorted(pictures, key=lambda numbered: numbered[0])]
+        last = len(ordered) - 1
+        made.append(Stack(tuple((case, 0) for case in ordered), tuple(k / last for k in range(last + 1))))
+    if loose:
+        made.append(Stack(tuple((case, 0) for case in loose), None))
+    return made
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The sizes that a step's images have: the whole frame, and what is cut out of it."""
+
+    whole: tuple[int, ...]
+    cut: tuple[int, ...]
+
+
+class Batches:
+    """The images of each step, by contrast: float32, (N, C, X, Y[, Z]), -1 to 1.
+
+    Args:
+        domains: the prepared scans of each contrast.
+        recipe: the settings.
+        slab: slices that a network sees at once.
+        seed: the run's seed.
+    """
+
+    def __init__(self, domains: dict[str, Cases], recipe: Recipe, *, slab: int, seed: int) -> None:
+        self.recipe = recipe
+        self.slab = slab
+        self.seed = seed
+        self.stacks = {
+            key: stacks(cases.cases, spatial_dims=recipe.spatial_dims) for key, cases in domains.items()
+        }
+        self.augment = augmentation(recipe.augmentation, spatial_dims=recipe.spatial_dims)
+        self.frame = _frame([case for cases in domains.values() for case in cases.cases], recipe)
+
+    @property
+    def matched(self) -> bool:
+        """Whether positions are known on both sides, so that they can be matched."""
+        known = (any(stack.positions for stack in group) for group in self.stacks.values())
+        return self.recipe.sampling.match_position and (self.recipe.spatial_dims == 3 or all(known))
+
+    def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
+        """The images of one step.
+
+        Args:
+            step: its number; the same number gives the same images.
+            scale: above 1, whole frames averaged over this many pixels instead of crops.
+        """
+        chance = np.random.default_rng([self.seed, step])
+        images: dict[str, list[torch.Tensor]] = {key: [] for key in self.stacks}
+        for _ in range(self.recipe.sampling.batch_size):
+            height = chance.random(3 if self.recipe.spatial_dims == 3 else 1)
+            for key in self.stacks:
+                images[key].append(self._draw(key, height, scale, chance))
+        return {key: torch.stack(drawn) for key, drawn in images.items()}
+
+    def evenly(self, key: str, count: int) -> torch.Tensor:
+        """`count` whole images of a contrast spread over its heads, without augmentation: (count, C, ...)."""
+        if self.recipe.spatial_dims == 3:
+            group = [stack.items[0] for stack in self.stacks[key]]
+            chosen = [group[index] for index in np.linspace(0, len(group) - 1, count).round().astype(int)]
+            return torch.stack([self._patch(case, np.full(3, 0.5)) for case, _ in chosen])
+        largest = max(self.stacks[key], key=lambda stack: len(stack.items))
+        picks = np.linspace(0.15, 0.85, count) * (len(largest.items) - 1)
+        return torch.stack([self._whole(*largest.items[int(round(pick))]) for pick in picks])
+
+    def _draw(
+        self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator
+    ) -> torch.Tensor:
+        sampling = self.recipe.sampling
+        stack = self.stacks[key][self._pick_stack(key, chance)]
+        where = height + chance.normal(0, sampling.position_jitter, len(height))
+        where = np.clip(where, 0, 1) if sampling.match_position else chance.random(len(height))
+        index = 0
+        if self.recipe.spatial_dims == 2:
+            if stack.positions is not None and sampling.match_position:
+                index = int(np.argmin(np.abs(np.asarray(stack.positions) - where[0])))
+            else:
+                index = int(chance.integers(len(stack.items)))
+        case, plane = stack.items[index]
+        patch = scale == 1 and self.recipe.spatial_dims == 3
+        image = self._patch(case, where) if patch else self._whole(case, plane)
+        self.augment.set_random_state(seed=int(chance.integers(2**31)))
+        image = torch.as_tensor(self.augment(image), dtype=torch.float32)
+        if scale > 1:
+            return _shrink(image, scale)
+        return image if patch else self._crop(image, chance.random(self.recipe.spatial_dims))
+
+    def _pick_stack(self, key: str, chance: np.random.Generator) -> int:
+        """A head as often as another, whatever its slices; loose pictures as often as there are of them."""
+        weights = np.array([len(s.items) if s.positions is None else 1.0 for s in self.stacks[key]])
+        if self.recipe.spatial_dims == 3:
+            weights[:] = 1.0
+        elif any(stack.positions is None for stack in self.stacks[key]):
+            weights = np.array([float(len(stack.items)) for stack in self.stacks[key]])
+        return int(chance.choice(len(weights), p=weights / weights.sum()))
+
+    def _whole(self, case: Case, plane: int) -> torch.Tensor:
+        """(C, X, Y[, Z]) of the common frame."""
+        voxels = case.voxels()
+        if self.recipe.spatial_dims == 3:
+            return _fit(torch.from_numpy(voxels[None].astype(np.float32)), self.frame.whole)
+        planes = slab_planes(plane, case.shape[2], self.slab, self.slab_step(case))
+        array = np.stack([voxels[:, :, index] for index in planes]).astype(np.float32)
+        return _fit(torch.from_numpy(array), self.frame.whole)
+
+    def slab_step(self, case: Case) -> int:
+        """How many of its own slices lie between two of a slab."""
+        return slab_step(self.recipe.sampling.slab_spacing, case.spacing[2])
+
+    def _patch(self, case: Case, where: np.ndarray) -> torch.Tensor:
+        """A 3D patch around the relative position `where` in the head; only it is read from disk."""
+        window = []
+        for position, size, (low, high), cut in zip(where, case.shape, case.head, self.frame.cut, strict=True):
+            start = round(low + position * (high - low) - cut / 2)
+            start = min(max(start, 0), max(size - cut, 0))
+            window.append(slice(start, start + cut))
+        voxels = case.voxels()[tuple(window)].astype(np.float32)
+        return _fit(torch.from_numpy(voxels[None]), self.frame.cut)
+
+    def _crop(self, image: torch.Tensor, where: np.ndarray) -> torch.Tensor:
+        starts = [
+            int(position * (size - cut + 1))
+            for position, size, cut in zip(where, image.shape[1:], self.frame.cut, strict=True)
+        ]
+        window = [slice(start, start + cut) for start, cut in zip(starts, self.frame.cut, strict=True)]
+        return image[(slice(None), *window)]
+
+
+def slab_step(wanted_mm: float | None, spacing_mm: float) -> int:
+    """How many slices apart a slab's slices are, at least one."""
+    return 1 if wanted_mm is None else max(1, round(wanted_mm / spacing_mm))
+
+
+def slab_planes(plane: int, count: int, slab: int, step: int) -> list[int]:
+    """The slices of the slab around `plane`; beyond the ends the outermost slice is repeated."""
+    half = slab // 2
+    return [min(max(plane + offset * step, 0), count - 1) for offset in range(-half, half + 1)]
+
+
+def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
+    dims = recipe.spatial_dims
+    multiple = recipe.preparation.divisor
+    largest = [max(case.shape[axis] for case in cases) for axis in range(dims)]
+    crop = recipe.sampling.crop
+    whole = tuple(-(-max(size, crop or 0) // multiple) * multiple for size in largest)
+    return Frame(whole, whole if crop is None else tuple(min(crop, size) for size in whole))
+
+
+def _fit(image: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Pad with background, centred, to `sizes`."""
+    padding: list[int] = []
+    for have, want in zip(reversed(image.shape[1:]), reversed(sizes), strict=True):
+        before = (want - have) // 2
+        padding += [before, want - have - before]
+    return functional.pad(image, padding, value=-1.0)
+
+
+def _shrink(image: torch.Tensor, scale: int) -> torch.Tensor:
+    pool = functional.avg_pool2d if image.ndim == 3 else functional.avg_pool3d
+    return pool(image[None], scale)[0]
+
+
+def steps_from(first: int) -> Iterator[int]:
+    """first, first + 1, ...: what the engine iterates over; the images are made within the step."""
+    step = first
+    while True:
+        yield step
+        step += 1

@@ -1,0 +1,47 @@
+"""What changes as a training goes on: image size and learning rate, by how far it is, 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medgan.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The plan of a training.
+
+    Attributes:
+        recipe: the settings.
+        steps: how many steps make the whole, or None where the clock alone ends it.
+        seconds: how many seconds do, or None.
+    """
+
+    recipe: Recipe
+    steps: int | None
+    seconds: float | None
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """How far the training is, 0 to 1, by steps or by the clock, whichever is further.
+
+        Without a time limit it depends on the step alone, so that a training can be repeated bit for bit.
+        """
+        by_steps = step / self.steps if self.steps else 0.0
+        by_clock = elapsed / self.seconds if self.seconds else 0.0
+        return min(max(by_steps, by_clock), 1.0)
+
+    def scale(self, progress: float) -> int:
+        """The factor by which images are smaller."""
+        end = 0.0
+        for stage in self.recipe.training.coarse:
+            end += stage.share
+            if progress < end:
+                return stage.scale
+        return 1
+
+    def rate(self, progress: float) -> float:
+        """The learning rate: constant, then linear to 0 (Zhu et al. 2017)."""
+        optimiser = self.recipe.optimiser
+        falling = 1 - optimiser.decay_from
+        share = min(1.0, (1 - progress) / falling) if falling else 1.0
+        return optimiser.learning_rate * share

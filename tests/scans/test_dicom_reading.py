@@ -1,0 +1,388 @@
+"""A DICOM series comes in on the grid, and with the values, that dcm2niix gives it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+import pydicom
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
+
+from medgan.scans.dicom_reading import Series, list_series, read_series
+from medgan.scans.dicom_writing import write_series
+from medgan.scans.scan import Scan, Source
+
+dcm2niix = pytest.importorskip("dcm2niix")
+
+# RAS directions: right along a row, up a column, along the normal; left-handed, as dcm2niix leaves a stack.
+AXIAL = np.diag([-1.0, 1.0, 1.0])
+SAGITTAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, 1, 0]])
+CORONAL = np.array([[-1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+
+
+def turned(axes: npt.NDArray[Any], *degrees: float) -> npt.NDArray[Any]:
+    """Turn axes about x, y and z."""
+    for axis, angle in enumerate(np.radians(degrees)):
+        a, b = (axis + 1) % 3, (axis + 2) % 3
+        turn = np.eye(3)
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[b, a] = np.sin(angle)
+        turn[a, b] = -turn[b, a]
+        axes = turn @ axes
+    return axes
+
+
+def phantom(
+    axes: npt.NDArray[Any] = AXIAL, *, spacing: tuple[float, ...] = (0.9, 0.9, 3.3), slices: int = 6
+) -> Scan:
+    """Noise on a grid; what matters is where each voxel goes."""
+    affine = np.eye(4)
+    affine[:3, :3] = axes * spacing
+    affine[:3, 3] = (31.25, -44.5, 12.75)
+    voxels = np.random.default_rng(3).integers(0, 4000, (36, 44, slices)).astype(np.float32)
+    return Scan(voxels=voxels, affine=affine, source=Source(path=Path("made"), kind="array", stem="made"))
+
+
+def written(
+    folder: Path, scan: Scan, edit: Callable[[int, Any], None] | None = None, **facts: Any
+) -> list[Path]:
+    """Write a series, with each file's data set changed by `edit(slice, dataset)`."""
+    facts = {"echo_time": 12.0, "repetition_time": 500.0, **facts}
+    files = write_series(folder, scan, description="brain", series_number=4, facts=facts, entropy="test")
+    for k, file in enumerate(files if edit else []):
+        dataset = pydicom.dcmread(file)
+        assert edit is not None
+        edit(k, dataset)
+        dataset.save_as(file)
+    return files
+
+
+def read_one(files: list[Path]) -> Scan:
+    (series,) = list_series(files)
+    return read_series(series, path=files[0].parent, stem="x")
+
+
+def by_dcm2niix(folder: Path, out: Path, *options: str) -> list[Any]:
+    """The volumes that dcm2niix makes of a folder, without its turn of 3D acquisitions towards RAS."""
+    out.mkdir()
+    command = [
+        dcm2niix.bin,
+        "-b",
+        "n",
+        "-z",
+        "n",
+        "-d",
+        "0",
+        *(options or ("-x", "i")),
+        "-f",
+        "%s",
+        "-o",
+        out,
+        folder,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return [nibabel.load(file) for file in sorted(out.glob("*.nii"))]
+
+
+def assert_same(scan: Scan, reference: Any) -> None:
+    assert scan.voxels.dtype == np.float32
+    assert scan.voxels.shape == reference.shape
+    np.testing.assert_allclose(scan.affine, reference.affine, atol=1e-3)
+    np.testing.assert_allclose(scan.voxels, reference.get_fdata(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        AXIAL,
+        SAGITTAL,
+        CORONAL,
+        turned(AXIAL, 20, -12, 7),
+        turned(SAGITTAL, -9, 14, 31),
+        turned(CORONAL, 40, 3, -2),
+    ],
+    ids=["axial", "sagittal", "coronal", "axial-oblique", "sagittal-oblique", "coronal-oblique"],
+)
+def test_a_series_of_any_orientation_lies_where_dcm2niix_puts_it(
+    axes: npt.NDArray[Any], tmp_path: Path
+) -> None:
+    files = written(tmp_path / "in", phantom(axes))
+    assert_same(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+@pytest.mark.parametrize(
+    ("position", "turn"),
+    [("HFS", (0, 0, 0)), ("HFP", (0, 0, 180)), ("FFS", (0, 180, 0)), ("HFDL", (0, 0, 90))],
+)
+def test_any_position_of_the_patient_is_read_from_the_geometry(
+    position: str, turn: tuple[float, ...], tmp_path: Path
+) -> None:
+    def lie(_: int, dataset: Any) -> None:
+        dataset.PatientPosition = position
+
+    files = written(tmp_path / "in", phantom(turned(AXIAL, *turn)), lie)
+    assert_same(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def test_instance_numbers_and_file_names_in_another_order_change_nothing(tmp_path: Path) -> None:
+    order = [3, 0, 5, 1, 4, 2]
+
+    def shuffle(k: int, dataset: Any) -> None:
+        dataset.InstanceNumber = order[k] + 1
+
+    scan = phantom()
+    files = written(tmp_path / "in", scan, shuffle)
+    moved = [file.rename(file.with_name(f"{order[k]}.dcm")) for k, file in enumerate(files)]
+    found = read_one(sorted(moved))
+    assert found.source.files == tuple(moved)
+    np.testing.assert_array_equal(found.voxels, scan.voxels)
+    assert_same(found, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def test_rows_and_columns_keep_their_own_spacing(tmp_path: Path) -> None:
+    files = written(tmp_path / "in", phantom(spacing=(0.7, 1.9, 2.5)))
+    assert pydicom.dcmread(files[0]).PixelSpacing == [1.9, 0.7]
+    scan = read_one(files)
+    assert scan.spacing == pytest.approx((0.7, 1.9, 2.5))
+    assert_same(scan, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def test_each_slice_is_scaled_with_its_own_slope_and_intercept(tmp_path: Path) -> None:
+    def rescale(k: int, dataset: Any) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = 0.5 + k, -7.0 * k, "US"
+
+    scan = phantom()
+    found = read_one(written(tmp_path / "in", scan, rescale))
+    for k in range(6):
+        np.testing.assert_allclose(
+            found.voxels[:, :, k], scan.voxels[:, :, k] * (0.5 + k) - 7.0 * k, rtol=1e-6
+        )
+    assert_same(found, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def test_signed_values_of_twelve_bits_keep_their_sign(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-2048, 2048, (6, 44, 36)).astype("<i2")
+
+    def sign(k: int, dataset: Any) -> None:
+        dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = 1, 12, 11
+        del dataset.SmallestImagePixelValue, dataset.LargestImagePixelValue
+        dataset.PixelData = (values[k] & 0x0FFF).astype("<u2").tobytes()  # unused bits carry nothing
+
+    found = read_one(written(tmp_path, phantom(), sign))
+    np.testing.assert_array_equal(found.voxels, values[:, ::-1].transpose(2, 1, 0))
+
+
+def test_overlay_planes_in_unused_bits_are_no_values(tmp_path: Path) -> None:
+    def overlay(_: int, dataset: Any) -> None:
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.PixelData = (np.frombuffer(dataset.PixelData, "<u2") | 0x8000).astype("<u2").tobytes()
+
+    scan = phantom()
+    np.testing.assert_array_equal(read_one(written(tmp_path, scan, overlay)).voxels, scan.voxels)
+
+
+def test_a_single_slice_is_a_volume_of_one(tmp_path: Path) -> None:
+    def space(_: int, dataset: Any) -> None:
+        dataset.SliceThickness, dataset.SpacingBetweenSlices = 4.0, 5.5
+
+    files = written(tmp_path / "in", phantom(turned(AXIAL, 10, 5, 0), slices=1), space)
+    assert_same_2d(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def assert_same_2d(scan: Scan, reference: Any) -> None:
+    np.testing.assert_allclose(scan.affine, reference.affine, atol=1e-3)
+    np.testing.assert_array_equal(scan.voxels[..., 0], reference.get_fdata().reshape(scan.voxels.shape[:2]))
+
+
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEG2000Lossless, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
+def test_a_stored_form_changes_no_value(syntax: Any, tmp_path: Path) -> None:
+    scan = phantom()
+    files = written(tmp_path, scan)
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        if syntax.is_compressed and syntax.is_encapsulated:
+            dataset.compress(syntax)
+            dataset.save_as(file)
+            continue
+        if syntax == ExplicitVRBigEndian:
+            dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+        dataset.file_meta.TransferSyntaxUID = syntax
+        pydicom.dcmwrite(file, dataset, little_endian=syntax != ExplicitVRBigEndian, implicit_vr=False)
+    found = read_one(files)
+    np.testing.assert_array_equal(found.voxels, scan.voxels)
+    assert found.source.facts["transfer_syntax"] == syntax.name
+
+
+def test_a_file_without_preamble_is_read(tmp_path: Path) -> None:
+    scan = phantom()
+    files = written(tmp_path, scan)
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        pydicom.dcmwrite(file, pydicom.Dataset(dataset), implicit_vr=False, little_endian=True)
+        assert file.read_bytes()[128:132] != b"DICM"
+    np.testing.assert_array_equal(read_one(files).voxels, scan.voxels)
+
+
+def test_a_folder_is_listed_by_series_orientation_and_matrix(tmp_path: Path) -> None:
+    files = []
+    for number, axes in enumerate((AXIAL, SAGITTAL, CORONAL)):
+        files += written(tmp_path / str(number), phantom(axes, slices=2))  # one localizer: one series
+    other = phantom(slices=3)
+    files += write_series(
+        tmp_path / "t2",
+        other,
+        description="AX T2 TSE",
+        series_number=2,
+        facts={"echo_time": 90},
+        entropy="test",
+    )
+    (tmp_path / "notes.txt").write_text("no DICOM")
+    (tmp_path / "short").write_bytes(b"")
+    report = pydicom.dcmread(files[0])
+    for keyword in ("Rows", "Columns", "PixelData"):
+        delattr(report, keyword)
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    report.save_as(tmp_path / "report.dcm")
+
+    listed = list_series(file for file in tmp_path.rglob("*") if file.is_file())
+    assert [(s.number, s.orientation, s.shape) for s in listed] == [
+        (2, "axial", (36, 44, 3)),
+        (4, "axial", (36, 44, 2)),
+        (4, "sagittal", (36, 44, 2)),
+        (4, "coronal", (36, 44, 2)),
+    ]
+    assert [s.refusal for s in listed] == [None] * 4
+    assert listed[0].description == "AX T2 TSE"
+    assert len({s.uid for s in listed}) == 2
+
+
+@pytest.mark.parametrize(
+    ("description", "facts", "contrast"),
+    [
+        ("t1_mprage_sag", {}, "t1"),
+        ("AX T2 TSE", {"echo_time": 12}, "t2"),
+        ("brain", {"echo_time": 12, "repetition_time": 500}, "t1"),
+        ("brain", {"echo_time": 90, "repetition_time": 4000}, "t2"),
+        ("brain", {"echo_time": 3, "repetition_time": 2300, "inversion_time": 900}, "t1"),
+        ("brain", {"echo_time": 120, "repetition_time": 9000, "inversion_time": 2500}, None),
+        ("brain", {}, None),
+    ],
+)
+def test_the_contrast_is_what_the_description_says_or_the_times(
+    description: str, facts: dict[str, float], contrast: str | None, tmp_path: Path
+) -> None:
+    files = write_series(tmp_path, phantom(slices=2), description=description, series_number=1, facts=facts)
+    (series,) = list_series(files)
+    assert series.contrast == contrast
+    assert read_series(series, path=tmp_path, stem="x").contrast == contrast
+
+
+def test_a_scan_carries_technical_facts_and_no_person(tmp_path: Path) -> None:
+    def person(_: int, dataset: Any) -> None:
+        dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = "Doe^Jane", "ID-12345", "19700203"
+        dataset.InstitutionName, dataset.StudyDate, dataset.OperatorsName = "Mercy", "20240506", "Roe^Rick"
+        dataset.SyntheticData = "YES"
+
+    scan = read_one(written(tmp_path / "in", phantom(), person, field_strength=3.0, inversion_time=900.0))
+    facts = scan.source.facts
+    assert facts["synthetic"] is True
+    assert {key: facts[key] for key in ("modality", "echo_time", "repetition_time", "inversion_time")} == {
+        "modality": "MR",
+        "echo_time": 12.0,
+        "repetition_time": 500.0,
+        "inversion_time": 900.0,
+    }
+    assert (facts["field_strength"], facts["slice_thickness"], facts["sequence"]) == (3.0, 3.3, "SE")
+    text = repr(scan) + repr(list_series(scan.source.files))
+    for secret in ("Doe", "Jane", "12345", "1970", "Mercy", "2024", "Roe"):
+        assert secret not in text
+
+
+def test_odd_values_in_unneeded_attributes_are_no_matter(tmp_path: Path) -> None:
+    files = written(tmp_path, phantom())
+    for file in files:
+        data = file.read_bytes()
+        file.write_bytes(data.replace(b"PROCEDURAL", b"\xff\xfe\x00\x1bEDURAL"))
+    assert read_one(files).voxels.shape == (36, 44, 6)
+
+
+REAL = {
+    "philips_mprage/cl": 170,
+    "siemens_positions/HFS/3_t1_fl2d_sag": 35,
+    "siemens_positions/HFDL/2_t1_fl2d_sag": 35,
+    "icometrix/anatomical/001": 4,
+    "icometrix/anatomical/001_implicit": 4,
+    "icometrix/siemens/anatomical/001": 4,
+    "icometrix/hitachi/anatomical/001": 4,
+    "icometrix/hitachi/anatomical/001_implicit": 4,
+    "icometrix/hyperfine/anatomical/001": 8,
+    "icometrix/philips_enhanced/anatomical/001": 8,
+    "icometrix/philips_enhanced/anatomical/001_implicit": 8,
+    "icometrix/siemens_multiframe/anatomical/001": 8,
+    "icometrix/generic/anatomical/001": 4,
+    "icometrix/generic/anatomical/001_implicit": 4,
+    "icometrix/generic/anatomical/002_non_isotropic": 4,
+    "icometrix/generic/compressed/001": 4,
+    "icometrix/generic/compressed_j2k/001": 4,
+    "icometrix/generic/compressed_jpeg/001": 4,
+    "icometrix/generic/compressed_jpegls/001": 4,
+    "icometrix/generic/compressed_rle/001": 4,
+    "icometrix/failing/slicecount/001": 2,
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_series_is_what_dcm2niix_makes_of_it(name: str, real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "dicom" / name
+    (series,) = list_series(folder.iterdir())
+    assert series.shape[2] == REAL[name]
+    scan = read_series(series, path=folder, stem="x")
+    # Philips has a second, "precise" scaling of its own, which `-p n` leaves out.
+    scaling = () if "non_isotropic" in name else ("-p", "n")
+    assert_same(scan, by_dcm2niix(folder, tmp_path / "out", "-x", "i", *scaling)[0])
+
+
+def test_a_3d_acquisition_is_in_the_same_world_as_by_default_dcm2niix(
+    real_data: Path, tmp_path: Path
+) -> None:
+    folder = real_data / "dicom/icometrix/anatomical/001"
+    scan = read_one(sorted(folder.iterdir()))
+    (default,) = by_dcm2niix(folder, tmp_path / "out", "-x", "n")
+    ours = nibabel.as_closest_canonical(nibabel.Nifti1Image(scan.voxels, scan.affine))
+    np.testing.assert_allclose(ours.affine, default.affine, atol=1e-3)
+    np.testing.assert_array_equal(ours.get_fdata(), default.get_fdata())
+
+
+def test_two_orientations_in_one_folder_are_two_series_as_with_dcm2niix(
+    real_data: Path, tmp_path: Path
+) -> None:
+    folder = real_data / "dicom/icometrix/failing/sliceorientation/001"
+    listed: list[Series] = list_series(folder.iterdir())
+    references = by_dcm2niix(folder, tmp_path / "out")
+    assert [s.orientation for s in listed] == ["sagittal", "axial"]
+    for series, reference in zip(listed, references, strict=True):
+        assert_same(read_series(series, path=folder, stem="x"), reference)
+
+
+def test_raw_data_beside_a_series_are_left_out(real_data: Path) -> None:
+    folder = real_data / "dicom/philips_mprage"
+    (series,) = list_series(file for file in folder.rglob("*") if file.is_file())
+    assert (len(series.files), series.contrast, series.refusal) == (170, "t1", None)
+
+
+@pytest.mark.parametrize(
+    "name", ["bigendian", "expb", "implicit", "RLE", "jp2klossless", "jpeg_ls_lossless", "padded"]
+)
+def test_the_stored_forms_of_one_real_image_read_alike(name: str, real_data: Path) -> None:
+    folder = real_data / "dicom/pydicom"
+    plain, other = read_one([folder / "MR_small.dcm"]), read_one([folder / f"MR_small_{name}.dcm"])
+    np.testing.assert_array_equal(plain.voxels, other.voxels)
+    np.testing.assert_array_equal(plain.affine, other.affine)
