@@ -15,8 +15,9 @@ Spacing = tuple[float, float, float]
 _SAMPLES = 1_000_000
 _SMALLEST_SHARE = 0.002  # of the frame: less than this is no head
 _SMALLEST_PIECE = 0.02  # of the largest piece: a temporal lobe's slice is larger, a speck smaller
-_FAINT_RIM = 1.5  # what is not exactly background may be this much more than what is clearly bright
+_FAINT_RIM = 1.5  # what is not exactly background may be this much more than the bright head
 _LOOSE_SPECKS = 3e-4  # of the head: a background with more of them is noise that was cut off at zero
+_BRIGHT_BORDER = 0.6  # of bright voxels: a border beyond it is no background
 _GAP = 4.0  # mm: a gap in the skin's outline, which is closed
 
 
@@ -60,10 +61,13 @@ def find_foreground(voxels: Floats, *, spacing: Spacing = (1.0, 1.0, 1.0)) -> Fo
     threshold = _threshold(deviation)
     if threshold is None:
         return _everything(voxels)
-    bright = deviation > threshold
-    head = None if background is None else _all_but_background(deviation, bright)
-    if head is None:
+    if background is not None and _on_both_sides(stack, background):
+        head = _solid(deviation > _tolerance(deviation))
+    else:
+        bright = deviation > threshold
         head = _solid(bright, closing=_closing_radius(spacing, bright.shape))
+        if background is not None:
+            head = _with_faint_rim(deviation, head)
     share = float(head.mean())
     if not _SMALLEST_SHARE <= share < 1:
         return _everything(voxels)
@@ -81,14 +85,21 @@ def dilate_in_plane(mask: Mask) -> Mask:
     return grown
 
 
-def _all_but_background(deviation: Floats, bright: Mask) -> Mask | None:
-    """All that differs from a background of one value, or None where the background has noise as well."""
+def _on_both_sides(stack: Floats, background: float) -> bool:
+    """Whether a brain was normalised to zero mean within a background of zero: half of it is darker."""
+    difference = _sample(stack) - np.float32(background)
+    clear = np.abs(difference) > 0.05 * np.abs(difference).max()
+    return bool((difference[clear] < 0).sum() > 0.1 * clear.sum())
+
+
+def _with_faint_rim(deviation: Floats, head: Mask) -> Mask:
+    """All that differs from a background of one value; `head` where the background has noise as well."""
     differs = deviation > _tolerance(deviation)
-    if differs.sum() > _FAINT_RIM * max(1, bright.sum()):
-        return None
-    head = _solid(differs)
-    loose = (differs & ~head).sum()
-    return head if loose <= _LOOSE_SPECKS * head.sum() else None
+    if differs.sum() > _FAINT_RIM * head.sum():
+        return head
+    with_rim = _solid(differs)
+    loose = (differs & ~with_rim).sum()
+    return with_rim if loose <= _LOOSE_SPECKS * with_rim.sum() else head
 
 
 def _everything(voxels: Floats) -> Foreground:
@@ -130,6 +141,8 @@ def _tolerance(deviation: Floats) -> float:
 def _threshold(deviation: Floats) -> float | None:
     """Half of Otsu's threshold, or the noise of the border, but never more than Otsu's threshold.
 
+    None where the border is about as bright as all the rest, as in a patch out of a brain.
+
     Of positive voxels, or of all where that is less: in a T1w whose background is zero, positive voxels alone
     part into fat and brain.
     """
@@ -141,6 +154,8 @@ def _threshold(deviation: Floats) -> float | None:
     otsu = min(_otsu(positive.clip(0, top)), _otsu(values.clip(0, top)))
     border = _border(deviation)
     middle = float(np.median(border))
+    if middle > _BRIGHT_BORDER * np.percentile(positive, 90):
+        return None
     noise = middle + 3 * 1.4826 * float(np.median(np.abs(border - middle)))
     return min(max(otsu / 2, noise), otsu)
 

@@ -72,16 +72,12 @@ def prepare(
         intensity: the range to scale by, for pictures that share one; the scan's own percentiles otherwise.
 
     Raises:
-        InputRefusedError: a picture is given to a 3D network, or the affine is singular.
+        InputRefusedError: a picture is given to a 3D network, a scan has no axial plane (a single sagittal
+            slice), or the affine is singular.
         UsageError: the spacing asked for would make a frame of absurd size.
     """
     frame = frame_of(scan, settings, spatial_dims=spatial_dims)
-    if spatial_dims == 3 and frame.canonical[2] == 1:
-        raise InputRefusedError(
-            "a single slice is no volume, which a 3D network needs",
-            file=scan.source.path,
-            remedy="Use a 2D model for pictures and single slices.",
-        )
+    _refuse_unfit(scan, frame, spatial_dims)
     voxels = frame.turn(scan.voxels)
     found = find_foreground(voxels, spacing=_canonical_spacing(frame))
     if settings.n4:
@@ -133,6 +129,21 @@ def restore(prepared: Prepared, image: torch.Tensor, target: IntensityRange) -> 
         voxels=prepared.frame.turn_back(voxels),
         warnings=(*prepared.scan.warnings, *prepared.warnings),
     )
+
+
+def _refuse_unfit(scan: Scan, frame: Frame, spatial_dims: int) -> None:
+    if 1 in frame.canonical[:2]:
+        raise InputRefusedError(
+            f"a single slice with axes {scan.orientation} has no axial plane, which networks see",
+            file=scan.source.path,
+            remedy="Give the whole volume, or an axial slice.",
+        )
+    if spatial_dims == 3 and frame.canonical[2] == 1:
+        raise InputRefusedError(
+            "a single slice is no volume, which a 3D network needs",
+            file=scan.source.path,
+            remedy="Use a 2D model for pictures and single slices.",
+        )
 
 
 def _paint(scaled: Voxels, head: npt.NDArray[np.bool_], target: IntensityRange) -> Voxels:

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from medgan.scans.finding import Found, find_scans
     from medgan.scans.nifti import read_nifti, scan_from_image
     from medgan.scans.nifti_writing import to_image, write_nifti
-    from medgan.scans.picture import contact_sheet, read_picture, write_picture
+    from medgan.scans.picture import read_picture, write_picture
     from medgan.scans.reading import read_scan
     from medgan.scans.scan import Scan, Source
+    from medgan.scans.sheet import contact_sheet
     from medgan.scans.sidecar import build_sidecar, write_sidecar
 
 __all__ = [
@@ -38,7 +39,7 @@ _HOMES = {
     "scan_from_image": "nifti",
     "to_image": "nifti_writing",
     "write_nifti": "nifti_writing",
-    "contact_sheet": "picture",
+    "contact_sheet": "sheet",
     "read_picture": "picture",
     "write_picture": "picture",
     "read_scan": "reading",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -27,15 +27,17 @@ MAX_INFLATED = 1 << 29
 
 #: What pydicom raises for bytes that are not what they claim to be.
 UNREADABLE = (
-    InvalidDicomError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    NotImplementedError, RecursionError, OverflowError, MemoryError, struct.error, zlib.error,
+    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, KeyError, IndexError,
+    AttributeError, NotImplementedError, RecursionError, OverflowError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 
 
 @contextlib.contextmanager
 def pydicom_without_warnings() -> Iterator[None]:
-    """Keep pydicom and its codecs from warning: of odd values (which it quotes, names of persons among them),
-    of padding and of JPEG headers that disagree with DICOM's. What matters is checked here and refused."""
+    """Keep pydicom and its codecs from warning of odd values, padding and disagreeing JPEG headers.
+
+    The warnings quote values, names of persons among them; what matters is checked by medgan and refused.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", category=UserWarning, module=r"(pydicom|pylibjpeg|openjpeg|libjpeg|rle)\b"
@@ -66,7 +68,10 @@ def read_dataset(file: Path, *, tags: tuple[str, ...], pixels: bool) -> FileData
     return dataset
 
 
-def has_preamble(file: Path) -> bool:
+def claims_to_be_dicom(file: Path) -> bool:
+    """Whether a file has DICOM's preamble or its usual suffix, so that it is missed if unreadable."""
+    if file.suffix.lower() in (".dcm", ".ima"):
+        return True
     try:
         with file.open("rb") as stream:
             return stream.read(132)[128:] == b"DICM"

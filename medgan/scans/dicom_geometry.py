@@ -77,7 +77,7 @@ def same_orientation(first: Plane, second: Plane) -> bool:
     a, b = first.orientation, second.orientation
     if a is None or b is None or len(a) != 6 or len(b) != 6:
         return a == b
-    return bool(np.allclose(a, b, rtol=0, atol=SAME_ORIENTATION))
+    return bool(np.allclose(a, b, rtol=0, atol=SAME_ORIENTATION, equal_nan=True))
 
 
 def plane_name(orientation: tuple[float, ...] | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.dataset import FileDataset
 
 from medgan.errors import InputRefusedError
-from medgan.scans.dicom_files import UNREADABLE, has_preamble, pydicom_without_warnings, read_dataset
+from medgan.scans.dicom_files import UNREADABLE, claims_to_be_dicom, pydicom_without_warnings, read_dataset
 from medgan.scans.dicom_objections import objection
 
 #: PS3.3 C.7.6.16 and C.8.13.5: the functional group that holds an attribute in a multi-frame object.
@@ -101,7 +101,7 @@ def read_planes(file: Path) -> list[Plane]:
         except InputRefusedError as error:
             return [Plane(file=file, objection=error)]
         except UNREADABLE:
-            return [_damaged(file)] if has_preamble(file) else []
+            return [_damaged(file)] if claims_to_be_dicom(file) else []
         try:
             return _planes_of(dataset, file)
         except UNREADABLE:
@@ -110,8 +110,9 @@ def read_planes(file: Path) -> list[Plane]:
 
 def _planes_of(dataset: FileDataset, file: Path) -> list[Plane]:
     if "Rows" not in dataset or "Columns" not in dataset:
-        if _text(dataset, "SOPClassUID") in _MR_IMAGES:
-            return [_damaged(file, series=_text(dataset, "SeriesInstanceUID"), modality="MR")]
+        kind = _text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID")
+        if kind in _MR_IMAGES or (not kind and claims_to_be_dicom(file)):
+            return [_damaged(file, series=_text(dataset, "SeriesInstanceUID"), modality="MR" if kind else "")]
         return []
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     if per_frame:

@@ -22,7 +22,6 @@ _CODEC_PACKAGES = {
     "1.2.840.10008.1.2.4.8": "pylibjpeg pylibjpeg-libjpeg",
     "1.2.840.10008.1.2.4.9": "pylibjpeg pylibjpeg-openjpeg",
     "1.2.840.10008.1.2.4.20": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.5": "pylibjpeg pylibjpeg-rle",
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import generate_frames
 from pydicom.pixels import iter_pixels
+from pydicom.uid import RLELossless
 
 from medgan.errors import InputRefusedError
 from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
@@ -37,7 +38,9 @@ def stored_pixels(
             if dataset.file_meta.TransferSyntaxUID.is_compressed:
                 _check_codestreams(dataset, file, rows, columns)
             wanted = [0 if frame is None else frame for frame in frames]
-            decoded = list(iter_pixels(dataset, indices=wanted, raw=True))
+            # The codec of pylibjpeg-rle panics on damaged data; that of pydicom raises.
+            plugin = "pydicom" if dataset.file_meta.TransferSyntaxUID == RLELossless else ""
+            decoded = list(iter_pixels(dataset, indices=wanted, raw=True, decoding_plugin=plugin))
         except InputRefusedError:
             raise
         except (*UNREADABLE, RuntimeError) as error:

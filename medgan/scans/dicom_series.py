@@ -56,7 +56,8 @@ def list_series(files: Iterable[Path]) -> list[Series]:
     """The series of images among `files`, by their headers alone, sorted by number.
 
     Files that are no DICOM and objects without pixels (raw data, reports, presentation states) are left out.
-    A damaged MR image makes its series one that is refused.
+    A damaged MR image makes its series one that is refused; so does a damaged file of no known series to all
+    series of its folder, since one of them may lack it.
     """
     groups: list[list[Plane]] = []
     damaged: list[Plane] = []
@@ -74,7 +75,7 @@ def list_series(files: Iterable[Path]) -> list[Series]:
                 groups.append(group)
             group.append(plane)
     for plane in damaged:
-        homes = [g for g in groups if g[0].series == plane.series and (plane.series or g[0].rows == 0)]
+        homes = [group for group in groups if _may_belong(plane, group)]
         for group in homes:
             group.append(plane)
         if not homes:
@@ -90,6 +91,7 @@ def choose_echo(series: Series, echo_time: float) -> Series:
         SeriesChoiceError: the series has no such echo.
     """
     planes = [p for p in series.planes if abs(p.facts.get("echo_time", float("inf")) - echo_time) < SAME_ECHO]
+    damaged = [plane for plane in series.planes if plane.rows == 0]  # may be of this echo
     if not planes:
         times = ", ".join(f"{time:g}" for time in echo_times(series.planes)) or "none stated"
         raise SeriesChoiceError(
@@ -97,7 +99,13 @@ def choose_echo(series: Series, echo_time: float) -> Series:
             file=place_of(series.planes),
             remedy=f"Its echo times in ms are: {times}.",
         )
-    return _series(planes)
+    return _series([*planes, *damaged])
+
+
+def _may_belong(damaged: Plane, group: Sequence[Plane]) -> bool:
+    if damaged.series:
+        return damaged.series == group[0].series
+    return any(damaged.file.parent == plane.file.parent for plane in group)
 
 
 def _series(planes: Sequence[Plane]) -> Series:
@@ -122,7 +130,7 @@ def _series(planes: Sequence[Plane]) -> Series:
         description=first.description,
         modality=first.modality,
         files=tuple(dict.fromkeys(plane.file for plane in ordered)),
-        shape=(first.columns, first.rows, len(ordered)),
+        shape=(first.columns, first.rows, sum(plane.rows > 0 for plane in ordered)),
         orientation=plane_name(first.orientation),
         contrast=_contrast(first, facts),
         refusal=refusal,

@@ -23,9 +23,9 @@ from medgan.contrasts import contrast_from_name
 from medgan.errors import InputRefusedError, OutputNotWrittenError, UsageError
 from medgan.files import whole_file
 from medgan.scans.checks import check_shape, check_voxels
-from medgan.scans.contact_sheet import contact_sheet
 from medgan.scans.hints import hints_for
 from medgan.scans.scan import Scan, Source
+from medgan.scans.sheet import contact_sheet
 
 __all__ = ["PICTURE_SUFFIXES", "contact_sheet", "read_picture", "write_picture"]
 

@@ -111,8 +111,8 @@ class SequenceSettings:
         half = self.train_time / 2
         if self.kind == "mprage" and not half < self.inversion_time < self.repetition_time - half:
             raise UsageError(
-                f"inversion time {self.inversion_time} ms must be above half the train time {self.train_time} ms "
-                f"and as far below repetition time {self.repetition_time} ms"
+                f"inversion time {self.inversion_time} ms must be above half the train time "
+                f"{self.train_time} ms and as far below repetition time {self.repetition_time} ms"
             )
         if not 0 <= self.train_time < self.repetition_time:
             raise UsageError(

@@ -54,7 +54,7 @@ def tissues(field_strength: float = 1.5) -> dict[str, Tissue]:
     """The tissues of a head at a field strength, in the order of `TISSUE_NAMES`.
 
     The numbers are round ones within the ranges that the literature reports, which is wide: for T1 of white
-    matter at 3 T alone, 700 to 1,100 ms.
+    matter at 3 T alone, 600 to 1,100 ms (Assländer 2024, arXiv:2409.05318).
 
     - Stanisz et al. 2005, Magn Reson Med 54:507 (white and grey matter, muscle, blood at 1.5 and 3 T)
     - Rooney et al. 2007, Magn Reson Med 57:308 (T1 of brain tissues and CSF over field strength)

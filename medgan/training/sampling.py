@@ -7,7 +7,7 @@ sees what it would have seen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from medgan.preparation import augmentation
+from medgan.preparation.slabs import slab_planes, slab_step
 from medgan.recipe import Recipe
 from medgan.training.cases import Case, Cases
 
@@ -156,13 +157,10 @@ class Batches:
         voxels = case.voxels()
         if self.recipe.spatial_dims == 3:
             return _fit(torch.from_numpy(voxels[None].astype(np.float32)), self.frame.whole)
-        planes = slab_planes(plane, case.shape[2], self.slab, self.slab_step(case))
+        step = slab_step(self.recipe.sampling.slab_spacing, case.spacing[2])
+        planes = slab_planes(plane, case.shape[2], self.slab, step)
         array = np.stack([voxels[:, :, index] for index in planes]).astype(np.float32)
         return _fit(torch.from_numpy(array), self.frame.whole)
-
-    def slab_step(self, case: Case) -> int:
-        """How many of its own slices lie between two of a slab."""
-        return slab_step(self.recipe.sampling.slab_spacing, case.spacing[2])
 
     def _patch(self, case: Case, where: np.ndarray) -> torch.Tensor:
         """A 3D patch around the relative position `where` in the head; only it is read from disk."""
@@ -181,17 +179,6 @@ class Batches:
         ]
         window = [slice(start, start + cut) for start, cut in zip(starts, self.frame.cut, strict=True)]
         return image[(slice(None), *window)]
-
-
-def slab_step(wanted_mm: float | None, spacing_mm: float) -> int:
-    """How many slices apart a slab's slices are, at least one."""
-    return 1 if wanted_mm is None else max(1, round(wanted_mm / spacing_mm))
-
-
-def slab_planes(plane: int, count: int, slab: int, step: int) -> list[int]:
-    """The slices of the slab around `plane`; beyond the ends the outermost slice is repeated."""
-    half = slab // 2
-    return [min(max(plane + offset * step, 0), count - 1) for offset in range(-half, half + 1)]
 
 
 def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
@@ -216,10 +203,3 @@ def _shrink(image: torch.Tensor, scale: int) -> torch.Tensor:
     pool = functional.avg_pool2d if image.ndim == 3 else functional.avg_pool3d
     return pool(image[None], scale)[0]
 
-
-def steps_from(first: int) -> Iterator[int]:
-    """first, first + 1, ...: what the engine iterates over; the images are made within the step."""
-    step = first
-    while True:
-        yield step
-        step += 1

@@ -306,6 +306,22 @@ def test_a_scan_carries_technical_facts_and_no_person(tmp_path: Path) -> None:
         assert secret not in text
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "warning"),
+    [
+        ("LossyImageCompression", "01", "compressed lossily"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "P", "ND"], "not magnitude"),
+    ],
+)
+def test_what_a_user_should_know_of_the_images_is_a_warning(
+    keyword: str, value: Any, warning: str, tmp_path: Path
+) -> None:
+    plain = read_one(written(tmp_path / "plain", phantom()))
+    odd = read_one(written(tmp_path / "odd", phantom(), lambda _, dataset: setattr(dataset, keyword, value)))
+    assert plain.warnings == ()
+    assert len(odd.warnings) == 1 and warning in odd.warnings[0]
+
+
 def test_odd_values_in_unneeded_attributes_are_no_matter(tmp_path: Path) -> None:
     files = written(tmp_path, phantom())
     for file in files:

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pydicom.pixels
 import pytest
-from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless, generate_uid
 
 from medgan.errors import InputRefusedError, SeriesChoiceError
 from medgan.scans import dicom_files, dicom_objections
@@ -106,6 +106,13 @@ def test_one_echo_of_two_can_be_chosen(tmp_path: Path) -> None:
     assert {file.parent.name for file in read_series(late, path=tmp_path, stem="x").source.files} == {"late"}
     with pytest.raises(SeriesChoiceError, match="no echo at 50 ms"):
         choose_echo(series, 50)
+
+
+def test_choosing_an_echo_does_not_pass_over_a_damaged_file(tmp_path: Path) -> None:
+    files = dual_echo(tmp_path)
+    files[-1].write_bytes(files[-1].read_bytes()[:300])
+    listed = [series for series in list_series(files) if "echo_times" in series.facts]
+    assert all("damaged" in str(choose_echo(series, 90).refusal) for series in listed) and listed
 
 
 def test_magnitude_and_phase_at_one_position_are_a_choice(tmp_path: Path) -> None:
@@ -209,15 +216,14 @@ def test_values_beyond_float32_are_refused(tmp_path: Path) -> None:
     assert "not finite" in error.cause
 
 
-@pytest.mark.parametrize("left", [0.1, 0.5, 0.9, 0.999])
-def test_a_file_cut_off_anywhere_is_refused(left: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0, 0.01, 0.03, 0.08, 0.1, 0.3, 0.5, 0.9, 0.999])
+def test_a_file_cut_off_anywhere_refuses_its_series(left: float, tmp_path: Path) -> None:
     files = written(tmp_path)
     data = files[-1].read_bytes()
     files[-1].write_bytes(data[: int(len(data) * left)])
-    refusals = [series.refusal for series in list_series(files)]
-    if any(refusals):
-        return
-    assert "cut off" in refused(files).cause
+    refusal = refused(files)
+    assert refusal.file == files[-1]
+    assert "cut off" in str(refusal)
 
 
 def test_a_file_without_pixel_data_is_refused(tmp_path: Path) -> None:
@@ -291,14 +297,18 @@ def test_a_transfer_syntax_that_nothing_decodes_is_named(tmp_path: Path) -> None
     assert "MPEG2" in error.cause and "Explicit VR Little Endian" in error.remedy
 
 
-@pytest.mark.parametrize(("syntax", "package"), [(RLELossless, "rle"), (JPEG2000Lossless, "openjpeg")])
+@pytest.mark.parametrize(("syntax", "package"), [(JPEGLSLossless, "libjpeg"), (JPEG2000Lossless, "openjpeg")])
 def test_the_package_that_would_decode_is_named(
     syntax: Any, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Missing:
         is_available = False
 
-    files = compressed(tmp_path, syntax)
+    def claim(_: int, dataset: Any) -> None:
+        dataset.compress(RLELossless)
+        dataset.file_meta.TransferSyntaxUID = syntax
+
+    files = written(tmp_path, claim)
     monkeypatch.setattr(dicom_objections, "get_decoder", lambda _: Missing())
     assert f"pip install pylibjpeg pylibjpeg-{package}" in foretold(files).remedy
 
@@ -309,6 +319,15 @@ def test_a_damaged_header_refuses_the_series_that_it_belongs_to(tmp_path: Path) 
             del dataset.Rows, dataset.Columns, dataset.PixelData
 
     assert "damaged" in foretold(written(tmp_path, strip)).cause
+
+
+def test_a_wreck_refuses_the_series_beside_it_and_not_those_elsewhere(tmp_path: Path) -> None:
+    files = [*written(tmp_path / "beside", number=1), *written(tmp_path / "elsewhere", number=2)]
+    (tmp_path / "beside/0007.dcm").write_bytes(b"")
+    (tmp_path / "beside/notes.txt").write_bytes(b"")
+    beside, elsewhere = list_series([*files, *(tmp_path / "beside").iterdir()])
+    assert beside.refusal is not None and beside.refusal.file == tmp_path / "beside/0007.dcm"
+    assert elsewhere.refusal is None
 
 
 def test_the_message_about_a_person_s_scan_names_no_person(tmp_path: Path) -> None:
@@ -324,8 +343,13 @@ def test_a_listing_needs_no_sound_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     listed = list_series([*tmp_path.iterdir(), tmp_path / "absent"])
     assert listed == []
-    (tmp_path / "wreck").write_bytes(bytes(128) + b"DICM" + np.random.default_rng(0).bytes(500))
-    assert all(isinstance(s.refusal, InputRefusedError) for s in list_series([tmp_path / "wreck"]))
+    for name, content in (
+        ("wreck", bytes(128) + b"DICM" + np.random.default_rng(0).bytes(500)),
+        ("a.dcm", b""),
+    ):
+        (tmp_path / name).write_bytes(content)
+        (series,) = list_series([tmp_path / name])
+        assert series.refusal is not None and "damaged" in series.refusal.cause
 
 
 @pytest.mark.parametrize(
@@ -349,17 +373,15 @@ def as_mr(folder: Path, out: Path) -> list[Series]:
     ("folder", "cause"),
     [
         ("gantrytilting/001", "14.0 degrees"),
-        ("notavolume/001", "several slices at one position|tilted|unevenly|different|slices at one position"),
-        ("sliceincrement/001", "unevenly spaced"),
-        ("sliceincrement/002", "unevenly spaced|degrees"),
+        ("notavolume/001", "several slices at one position, from 4 acquisitions"),
+        ("sliceincrement/001", "not from 28.11 to 38.11 mm"),
+        ("sliceincrement/002", "not from -133.75 to -132.25 mm"),
     ],
 )
 def test_real_faulty_geometry_is_refused(folder: str, cause: str, real_data: Path, tmp_path: Path) -> None:
-    import re
-
     (series,) = as_mr(real_data / "dicom/icometrix/failing" / folder, tmp_path / "mr")
     assert isinstance(series.refusal, InputRefusedError)
-    assert re.search(cause, series.refusal.cause)
+    assert cause in series.refusal.cause
 
 
 def test_real_colour_images_are_refused(real_data: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from medgan.errors import OutputNotWrittenError, UsageError
-from medgan.scans.contact_sheet import _tiles, contact_sheet
 from medgan.scans.scan import Scan, Source
+from medgan.scans.sheet import _tiles, contact_sheet
 
 MARK = "SYNTHETIC T2w from T1w - research only"
 

@@ -1,0 +1,51 @@
+"""`synthesize`: the Python call that does what the command does for one image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medgan.models import Model, load_model
+from medgan.scans import read_scan, scan_from_image, to_image
+from medgan.synthesis.synthesizer import Synthesizer
+
+
+def synthesize(
+    image: str | Path | Any,
+    *,
+    target: str,
+    model: str | Path | Model,
+    series: str | None = None,
+    volume: int | None = None,
+    device: str = "auto",
+) -> Any:
+    """Make the missing contrast of one scan.
+
+    Args:
+        image: a NIfTI, PNG or JPEG file, a DICOM folder, or a nibabel image.
+        target: the contrast to make, `t1` or `t2`.
+        model: a run or model folder, or what `load_model` returned.
+        series: SeriesInstanceUID or SeriesNumber, where a DICOM folder holds several.
+        volume: which volume of a 4D file, counted from 0.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Returns:
+        A nibabel image on the scan's own grid: float32, in the intensity range of the target contrast that
+        was learnt in training. It is synthetic: research only, not for diagnosis.
+
+    Raises:
+        InputRefusedError: the scan cannot be read or does not suit the model.
+        ModelRefusedError: the model is missing, damaged or has no such direction.
+
+    Example:
+        >>> t2 = medgan.synthesize("scan.nii.gz", target="t2", model="medgan-run")
+        >>> nibabel.save(t2, "t2.nii.gz")
+    """
+    loaded = model if isinstance(model, Model) else load_model(model)
+    synthesizer = Synthesizer(loaded, target=target, device=device)
+    if isinstance(image, str | Path):
+        scan = read_scan(Path(image), series=series, volume=volume)
+    else:
+        scan = scan_from_image(image)
+    synthetic = synthesizer(scan)
+    return to_image(synthetic.scan, description=synthetic.description)

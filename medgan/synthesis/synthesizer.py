@@ -1,0 +1,132 @@
+"""A model and a scan -> a scan of the other contrast, on the scan's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from medgan import __version__
+from medgan.contrasts import contrast, other
+from medgan.devices import DeviceChoice, choose_device, choose_precision
+from medgan.models import Model
+from medgan.preparation import IntensityRange, prepare, restore
+from medgan.preparation.slabs import slab_step
+from medgan.scans import Scan
+from medgan.synthesis.translate import Translator
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """A synthetic scan and how it came about.
+
+    Attributes:
+        scan: on the source's grid, float32, in the target contrast's learnt intensity range.
+        source_contrast: key, such as `t1`.
+        range: the learnt range, for windows of pictures.
+        bits: bits per pixel of the pictures that the range was learnt from, if it was.
+        record: each step of the preparation and its parameters, ready for JSON.
+        warnings: what a user should know.
+    """
+
+    scan: Scan
+    source_contrast: str
+    range: IntensityRange
+    bits: int | None
+    record: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """What the image is, in a line that names no person."""
+        return f"medgan {__version__} {self.direction}"
+
+    @property
+    def direction(self) -> str:
+        """Such as `synthetic T2w from T1w`."""
+        assert self.scan.contrast is not None  # noqa: S101 - set by Synthesizer
+        return f"synthetic {contrast(self.scan.contrast).label} from {contrast(self.source_contrast).label}"
+
+
+class Synthesizer:
+    """One direction of a model on a device, for any number of scans.
+
+    Args:
+        model: what `load_model` returns.
+        target: contrast to make, `t1` or `t2`.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        UsageError: no such contrast or device name.
+        ModelRefusedError: the model has no such direction, or is damaged.
+        ResourceError: no such device.
+    """
+
+    def __init__(self, model: Model, *, target: str, device: str = "auto") -> None:
+        self.model = model
+        self.target = contrast(target)
+        self.source = other(target)
+        self.device: DeviceChoice = choose_device(device)
+        recipe = model.manifest.recipe
+        self.translator = Translator(
+            model.generator(self.target.key),
+            spatial_dims=recipe.spatial_dims,
+            slab=model.manifest.slab,
+            patch=recipe.sampling.crop,
+            device=self.device.device,
+            precision=choose_precision(recipe.training.precision, self.device.device),
+        )
+
+    def __call__(self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None) -> Synthetic:
+        """Synthesise one scan.
+
+        Args:
+            scan: of the source contrast.
+            advance: told how many of how many slices are done.
+
+        Raises:
+            InputRefusedError: the scan does not suit the model.
+        """
+        manifest = self.model.manifest
+        recipe, domains = manifest.recipe, manifest.domains
+        prepared = prepare(
+            scan,
+            recipe.preparation,
+            spatial_dims=recipe.spatial_dims,
+            intensity=self._shared_picture_range(scan),
+        )
+        made = self.translator(
+            prepared.image,
+            slab_step=slab_step(recipe.sampling.slab_spacing, prepared.spacing[2]),
+            advance=advance,
+        )
+        learnt = domains[self.target.key]
+        restored = replace(restore(prepared, made, learnt.intensity), contrast=self.target.key)
+        return Synthetic(
+            scan=restored,
+            source_contrast=self.source.key,
+            range=learnt.intensity,
+            bits=learnt.bits,
+            record=prepared.record,
+            warnings=(*scan.warnings, *prepared.warnings, *self._doubts(scan)),
+        )
+
+    def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:
+        """Pictures of one depth share one scale: that of the pictures that the model was trained on."""
+        learnt = self.model.manifest.domains[self.source.key]
+        same = scan.source.kind == "picture" and learnt.bits == scan.source.bits
+        return learnt.intensity if same else None
+
+    def _doubts(self, scan: Scan) -> list[str]:
+        """What speaks against this scan as an input."""
+        doubts = []
+        if scan.contrast == self.target.key:
+            doubts.append(
+                f"the scan looks like {self.target.label} already, from its name or header; "
+                f"this model expects {self.source.label}"
+            )
+        if scan.source.facts.get("synthetic"):
+            doubts.append("the scan is itself synthetic")
+        return doubts

@@ -1,0 +1,87 @@
+"""A prepared volume through a generator: slice by slice, slab by slab, or in blended 3D patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+from torch.nn import functional
+
+from medgan.preparation.slabs import slab_planes
+
+_PIXELS_AT_ONCE = 1 << 20
+
+
+class Translator:
+    """A generator on its device, ready for volumes of any size.
+
+    Args:
+        generator: in evaluation mode.
+        spatial_dims: 2 or 3.
+        slab: slices that it sees at once.
+        patch: side of a 3D network's patches, as in training.
+        device: where it runs.
+        precision: what convolutions compute in.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        *,
+        spatial_dims: int,
+        slab: int,
+        patch: int | None,
+        device: torch.device,
+        precision: torch.dtype,
+    ) -> None:
+        self.generator = generator.to(device).eval()
+        self.spatial_dims, self.slab, self.patch = spatial_dims, slab, patch
+        self.device, self.precision = device, precision
+
+    @torch.inference_mode()
+    def __call__(
+        self, image: torch.Tensor, *, slab_step: int, advance: Callable[[int, int], None]
+    ) -> torch.Tensor:
+        """(1, X, Y, Z) in [-1, 1] on the CPU -> the same of the target contrast.
+
+        Args:
+            image: the prepared volume.
+            slab_step: how many of its slices lie between two of a slab.
+            advance: told how many of how many slices are done (2D).
+        """
+        if self.spatial_dims == 3:
+            return self._patches(image)
+        _, width, height, depth = image.shape
+        made = torch.empty_like(image)
+        group = max(1, _PIXELS_AT_ONCE // (width * height))
+        for first in range(0, depth, group):
+            planes = range(first, min(first + group, depth))
+            slabs = torch.stack(
+                [image[0, :, :, slab_planes(plane, depth, self.slab, slab_step)] for plane in planes]
+            ).permute(0, 3, 1, 2)
+            middle = self._run(slabs)[:, self.slab // 2]
+            made[0, :, :, first : first + len(planes)] = middle.permute(1, 2, 0)
+            advance(first + len(planes), depth)
+        return made
+
+    def _patches(self, image: torch.Tensor) -> torch.Tensor:
+        """Overlapping patches, blended by a gaussian so that no border shows."""
+        patch = self.patch or 64
+        padding = [size for axis in (3, 2, 1) for size in (0, max(0, patch - image.shape[axis]))]
+        padded = functional.pad(image, padding, value=-1.0)
+        inferer = SlidingWindowInferer(
+            roi_size=(patch,) * 3, sw_batch_size=2, overlap=0.5, mode="gaussian", sw_device=self.device, device="cpu"
+        )
+        made: Any = inferer(padded[None], self._run)
+        _, width, height, depth = image.shape
+        volume: torch.Tensor = made[0, :, :width, :height, :depth]
+        return volume
+
+    def _run(self, images: torch.Tensor) -> torch.Tensor:
+        mixed = self.precision != torch.float32
+        with torch.autocast(self.device.type, dtype=self.precision, enabled=mixed):
+            made: torch.Tensor = self.generator(images.to(self.device))
+        return made.float().cpu()
