@@ -1,0 +1,110 @@
+"""`medgan`: finds the command, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from medgan import __version__
+
+_COMMANDS = {
+    "train": "Train on a folder of T1w and a folder of T2w scans, unpaired.",
+    "synthesize": "Make the missing contrast of scans.",
+    "inspect": "Show what medgan sees in files and folders.",
+    "demo": "Train and synthesise on procedural heads, in about two minutes.",
+}
+
+_EPILOG = """\b
+Exit codes:
+  0 done                    4 model refused
+  1 a fault in medgan       5 output not written
+  2 wrong usage             6 out of memory, or no such device
+  3 input refused         130 interrupted
+
+Research software, not a medical device. Its images are synthetic and not for diagnosis."""
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when it is called for, so that --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"medgan.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Commands: {', '.join(_COMMANDS)}."
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="medgan %(version)s")
+def cli() -> None:
+    """Give a brain MRI scan its missing contrast: T2w from T1w, T1w from T2w.
+
+    \b
+    Examples:
+      medgan train --t1-dir T1 --t2-dir T2
+      medgan synthesize scan.nii.gz --target t2
+    """
+
+
+def main() -> None:
+    """Run the command line, and exit with its code."""
+    from medgan.errors import InterruptedByUserError, MedganError
+
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except MedganError as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        sys.exit(InterruptedByUserError.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        from medgan.errors import ResourceError
+
+        refusal = ResourceError(
+            "memory ran out",
+            remedy="Use a smaller --set batch_size or crop, close other programs, or use another --device.",
+        )
+        _explain(refusal)
+        sys.exit(refusal.exit_code)
+
+
+def _is_memory(error: Exception) -> bool:
+    """CUDA, MPS and the CPU's allocator each say it in their own words."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _explain(error: Any) -> None:
+    """Three parts: file, cause, way out."""
+    if error.file is not None:
+        click.echo(f"{error.file}:", err=True)
+    click.echo(click.style("Error: ", fg="red") + error.cause, err=True)
+    if error.remedy:
+        click.echo(error.remedy, err=True)
