@@ -51,6 +51,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """As `whole_file`, for a folder: filled under a temporary name, then put in the place of `path`."""
     temporary: Path | None = None
+    replaced: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
@@ -62,10 +63,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             replaced = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
             os.replace(path, replaced / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(replaced, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
+        os.replace(temporary, path)
         _synchronise_folder(path.parent)
     except OSError as error:
         raise OutputNotWrittenError(
@@ -74,8 +72,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
             remedy="Check that the folder may be written to and has space left.",
         ) from error
     finally:
-        if temporary is not None and temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
+        if replaced is not None and not path.exists() and (replaced / path.name).exists():
+            os.replace(replaced / path.name, path)
+        for leftover in (temporary, replaced):
+            if leftover is not None and leftover.exists():
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

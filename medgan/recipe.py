@@ -15,7 +15,7 @@ from medgan.preparation import AugmentationSettings, PreparationSettings
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SamplingSettings(_Settings):
@@ -126,9 +126,23 @@ class Recipe(_Settings):
     optimiser: OptimiserSettings = OptimiserSettings()
     training: TrainingSettings = TrainingSettings()
 
+    @property
+    def halvings(self) -> int:
+        """What the generator divides sizes by, down to its coarsest level."""
+        return int(2 ** (len(self.generator.channels) - 1))
+
+    @property
+    def least_side(self) -> int:
+        """The smallest side of an image that the generator can halve and every view be judged at."""
+        layers = self.discriminator.layers
+        judged: int = max(
+            view * 3 * 2 ** (layers if view == 1 else min(layers, 2)) for view in self.discriminator.views
+        )
+        return -(-judged // self.halvings) * self.halvings
+
     @model_validator(mode="after")
     def _sizes_fit(self) -> Recipe:
-        step = 2 ** (len(self.generator.channels) - 1)
+        step = self.halvings
         if self.preparation.divisor % step:
             raise ValueError(
                 f"preparation.divisor ({self.preparation.divisor}) must be a multiple of {step}, "
@@ -136,6 +150,11 @@ class Recipe(_Settings):
             )
         if self.sampling.crop is not None and self.sampling.crop % step:
             raise ValueError(f"sampling.crop ({self.sampling.crop}) must be a multiple of {step}")
+        if self.sampling.crop is not None and self.sampling.crop < self.least_side:
+            raise ValueError(
+                f"sampling.crop ({self.sampling.crop}) must be at least {self.least_side}, the smallest image "
+                "that the discriminator can judge; fewer discriminator.layers judge smaller ones"
+            )
         if sum(stage.share for stage in self.training.coarse) >= 1:
             raise ValueError("training.coarse: the shares must sum to less than 1")
         if self.spatial_dims == 3 and self.sampling.slab != 1:
@@ -238,7 +257,10 @@ def _apply(settings: dict[str, Any], change: str) -> None:
     except yaml.YAMLError as error:
         raise UsageError(f"--set {change}: the value is not YAML: {error}") from error
     for section in sections:
-        settings = settings.setdefault(section, {})
+        settings[section] = settings.get(section) or {}
+        settings = settings[section]
+        if not isinstance(settings, dict):
+            raise UsageError(f"--set {change}: {section} in the recipe is no section of settings")
     settings[last] = value
 
 

@@ -32,9 +32,9 @@ class FakeHistory:
                 handed.append(fake)
                 continue
             draw = torch.randint(2 * self.size, (), generator=generator).item()
-            if draw < self.size and self.fakes[int(draw)].shape == fake.shape:
-                handed.append(self.fakes[int(draw)])
-                self.fakes[int(draw)] = fake.clone()
-            else:
+            if draw >= self.size:
                 handed.append(fake)
+                continue
+            old, self.fakes[int(draw)] = self.fakes[int(draw)], fake.clone()
+            handed.append(old if old.shape == fake.shape else fake)  # of a coarser stage: only replaced
         return torch.stack(handed)

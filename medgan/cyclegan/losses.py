@@ -15,7 +15,8 @@ Adversarial = Literal["least_squares", "bce"]
 
 def adversarial_loss(kind: Adversarial) -> nn.Module:
     """Plain LSGAN on raw logits (Mao et al., ICCV 2017), or binary cross-entropy as in the original GAN."""
-    return PatchAdversarialLoss(criterion=kind, no_activation_leastsq=True)
+    loss: nn.Module = PatchAdversarialLoss(criterion=kind, no_activation_leastsq=True)
+    return loss
 
 
 class CycleLoss(nn.Module):

@@ -117,7 +117,7 @@ def save_model(
                 parameters=sum(tensor.numel() for tensor in tensors.values()),
             )
             file = temporary / weights.file_name
-            safetensors.torch.save_file(tensors, file)
+            file.write_bytes(safetensors.torch.save(tensors))  # save_file hides OSError
             directions.append(weights.model_copy(update={"sha256": sha256(file)}))
         manifest = Manifest(
             name=recipe.name,

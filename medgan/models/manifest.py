@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from medgan.contrasts import CONTRASTS
 from medgan.errors import ModelRefusedError
 from medgan.preparation import IntensityRange
 from medgan.recipe import Recipe
@@ -24,8 +25,8 @@ class _Part(BaseModel):
 class Weights(_Part):
     """The safetensors file of one direction, which is called after its contrasts (`t1_to_t2.safetensors`)."""
 
-    source: str
-    target: str
+    source: str = Field(pattern=r"^[a-z0-9]{1,16}$")
+    target: str = Field(pattern=r"^[a-z0-9]{1,16}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     parameters: int = Field(ge=1)
 
@@ -83,6 +84,14 @@ class Manifest(_Part):
     domains: dict[str, Domain]
     directions: tuple[Weights, ...]
     training: History
+
+    @model_validator(mode="after")
+    def _domains_are_known(self) -> Manifest:
+        for weights in self.directions:
+            unknown = {weights.source, weights.target} - (self.domains.keys() & CONTRASTS.keys())
+            if unknown or weights.source == weights.target:
+                raise ValueError(f"{weights.file_name} goes between contrasts that it does not describe")
+        return self
 
     def direction(self, target: str) -> Weights | None:
         """The weights that make `target`, if there are any."""

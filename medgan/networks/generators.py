@@ -73,7 +73,10 @@ class Up(nn.Module):
     def forward(self, x: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
         """(N, C, ...) and the skip of twice its size -> (N, out_channels, ...) of the skip's size."""
         x = self.enlarge(x)
-        return self.merge(torch.cat([x, skip], dim=1) if skip is not None and self.takes_skip else x)
+        if skip is not None and self.takes_skip:
+            x = torch.cat([x, skip], dim=1)
+        merged: torch.Tensor = self.merge(x)
+        return merged
 
 
 class UNetGenerator(nn.Module):
@@ -185,7 +188,7 @@ def _block(
     dropout: float = 0.0,
 ) -> nn.Module:
     """Convolution, instance norm, ReLU."""
-    return Convolution(
+    block: nn.Module = Convolution(
         spatial_dims,
         in_channels,
         out_channels,
@@ -199,10 +202,11 @@ def _block(
         dropout=dropout or None,
         bias=False,
     )
+    return block
 
 
 def _residual(spatial_dims: int, channels: int, *, dropout: float = 0.0) -> nn.Module:
-    return ResidualUnit(
+    unit: nn.Module = ResidualUnit(
         spatial_dims,
         channels,
         channels,
@@ -212,3 +216,4 @@ def _residual(spatial_dims: int, channels: int, *, dropout: float = 0.0) -> nn.M
         dropout=dropout or None,
         bias=False,
     )
+    return unit

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic
-from monai import transforms
+
+if TYPE_CHECKING:
+    from monai.transforms import Compose
 
 
 class AugmentationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
@@ -51,7 +53,7 @@ class AugmentationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
 
 def augmentation(
     settings: AugmentationSettings, *, spatial_dims: Literal[2, 3], keys: Sequence[str] | None = None
-) -> transforms.Compose:
+) -> Compose:
     """A MONAI transform of tensors (C, X, Y) or (C, X, Y, Z) in [-1, 1] on canonical axes.
 
     The result has the input's shape and range, and is a plain tensor. All channels, and all `keys`, are
@@ -68,6 +70,8 @@ def augmentation(
         >>> vary.set_random_state(seed=7)
         >>> varied = vary(image)
     """
+    from monai import transforms  # takes a second to load, and synthesis has no use for it
+
     pick: dict[str, Any] = {} if keys is None else {"keys": list(keys)}
     steps: list[Any] = []
     if settings.flip:

@@ -141,10 +141,9 @@ def _tolerance(deviation: Floats) -> float:
 def _threshold(deviation: Floats) -> float | None:
     """Half of Otsu's threshold, or the noise of the border, but never more than Otsu's threshold.
 
-    None where the border is about as bright as all the rest, as in a patch out of a brain.
-
-    Of positive voxels, or of all where that is less: in a T1w whose background is zero, positive voxels alone
-    part into fat and brain.
+    Otsu's is that of positive voxels, or of all where that is less: in a T1w whose background is zero,
+    positive voxels alone part into fat and brain. None where the border is about as bright as all the rest,
+    as in a patch out of a brain.
     """
     values = _sample(deviation)
     positive = values[values > 0]

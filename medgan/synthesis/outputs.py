@@ -54,6 +54,8 @@ def write_outputs(
         stem = output_stem(
             synthetic.scan.source, source_contrast=synthetic.source_contrast, target=by.target.key
         )
+    sidecar = folder / f"{stem}.json"
+    _spare_source(synthetic.scan.source, [out, sidecar] if exact else [])
     written = []
     for kind in formats:
         if kind == "nifti":
@@ -63,7 +65,6 @@ def write_outputs(
             path = out if exact else folder / f"{stem}.png"
             _write_png(synthetic, path)
         written.append(path)
-    sidecar = folder / f"{stem}.json"
     write_sidecar(
         sidecar,
         source=synthetic.scan.source,
@@ -77,6 +78,17 @@ def write_outputs(
         extra={"IntensityRange": synthetic.range.model_dump(), "Notice": MARK},
     )
     return [*written, sidecar]
+
+
+def _spare_source(source: Source, outputs: list[Path]) -> None:
+    """Refuse to write over the scan itself, or a sidecar that would then be taken for the scan's own."""
+    inputs = [file.resolve() for file in source.files or (source.path,)]
+    sidecars = [file.with_name(f"{source.stem}.json") for file in inputs]
+    for output in outputs:
+        if output.resolve() in (*inputs, *sidecars):
+            raise UsageError(
+                "would be written over what belongs to the input", file=output, remedy="Give another --out."
+            )
 
 
 def formats_for(kind: str, wanted: Format | None, out: Path | None) -> tuple[tuple[Format, ...], bool]:

@@ -76,12 +76,17 @@ class Cases:
         """How many slices there are to learn from."""
         return sum(len(case.slices) for case in self.cases)
 
+    @property
+    def measured(self) -> list[Case]:
+        """Those that tell the contrast's intensities: volumes, in scanner units, before pictures."""
+        return [case for case in self.cases if case.kind != "picture"] or list(self.cases)
+
     def domain(self) -> Domain:
         """What the model will say of them."""
         spacings = np.array([case.spacing for case in self.cases])
         bits = {case.bits for case in self.cases}
         return Domain(
-            intensity=median_range([case.intensity for case in self.cases]),
+            intensity=median_range([case.intensity for case in self.measured]),
             scans=len(self.cases),
             slices=self.slices,
             kinds=tuple(sorted({case.kind for case in self.cases})),

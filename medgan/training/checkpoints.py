@@ -46,7 +46,7 @@ def save_checkpoint(
     about = {"format": _FORMAT, "step": step, "elapsed": elapsed, "identity": identity}
     metadata = {"medgan": json.dumps(about), "digest": _digest(tensors)}
     with whole_file(folder / slot) as temporary:
-        safetensors.torch.save_file(dict(tensors), temporary, metadata=metadata)
+        temporary.write_bytes(safetensors.torch.save(dict(tensors), metadata))  # save_file hides OSError
 
 
 def load_newest(folder: Path) -> tuple[Checkpoint, dict[str, torch.Tensor], list[str]] | None:
@@ -66,7 +66,8 @@ def load_newest(folder: Path) -> tuple[Checkpoint, dict[str, torch.Tensor], list
         tensors = _read_tensors(checkpoint.file)
         if tensors is not None:
             return checkpoint, tensors, warnings
-        warnings.append(f"the checkpoint {checkpoint.file.name} (step {checkpoint.step}) is damaged and was passed over")
+        name = f"{checkpoint.file.name} (step {checkpoint.step})"
+        warnings.append(f"the checkpoint {name} is damaged and was passed over")
     if files:
         raise ModelRefusedError(
             "no checkpoint in it is whole", file=folder, remedy="Train again into another folder."
@@ -104,5 +105,5 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from medgan.training.state import TrainingState
 _UNLIMITED = 1_000_000
 
 
-class CycleGANTrainer(Trainer):
+class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
     """`monai.engines.Trainer` with two generators, two discriminators and a schedule.
 
     After each step `state.output` holds the losses by name; `training` is what they changed.
@@ -59,6 +59,7 @@ class CycleGANTrainer(Trainer):
             iteration_update=_iterate,
             decollate=False,
         )
+        self.logger.disabled = True  # what goes wrong is raised, and told once
         self.state.iteration = training.step
         self.state.epoch = training.step // epoch_length
         self._clock = time.monotonic() - training.elapsed

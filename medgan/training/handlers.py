@@ -80,7 +80,10 @@ class Metrics:
 
     def _drop_rows_after(self, step: int) -> None:
         if self.file.exists():
-            header, *rows = list(csv.reader(io.StringIO(self.file.read_text(encoding="utf-8"))))
+            header, *rows = list(csv.reader(io.StringIO(self.file.read_text(encoding="utf-8")))) or [[]]
+            if "step" not in header:  # killed while its first line was written
+                self.file.unlink()
+                return
             column = header.index("step")
             kept = [row for row in rows if len(row) == len(header) and int(row[column]) <= step]
             write_text(self.file, "".join(",".join(row) + "\n" for row in [header, *kept]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ class Monitor:
 def _map(images: torch.Tensor) -> torch.Tensor:
     """(N, C, ...) -> the mean image in large cells."""
     mean = images.double().mean(dim=(0, 1))[None, None]
-    sizes = [min(_CELLS, size) for size in mean.shape[2:]]
+    sizes: tuple[Any, ...] = tuple(min(_CELLS, size) for size in mean.shape[2:])
     pool = functional.adaptive_avg_pool2d if mean.ndim == 4 else functional.adaptive_avg_pool3d
     return pool(mean, sizes)[0, 0]
 

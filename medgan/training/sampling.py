@@ -121,9 +121,7 @@ class Batches:
         picks = np.linspace(0.15, 0.85, count) * (len(largest.items) - 1)
         return torch.stack([self._whole(*largest.items[int(round(pick))]) for pick in picks])
 
-    def _draw(
-        self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator
-    ) -> torch.Tensor:
+    def _draw(self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator) -> torch.Tensor:
         sampling = self.recipe.sampling
         stack = self.stacks[key][self._pick_stack(key, chance)]
         where = height + chance.normal(0, sampling.position_jitter, len(height))
@@ -140,8 +138,15 @@ class Batches:
         self.augment.set_random_state(seed=int(chance.integers(2**31)))
         image = torch.as_tensor(self.augment(image), dtype=torch.float32)
         if scale > 1:
-            return _shrink(image, scale)
+            return self._shrink(image, scale)
         return image if patch else self._crop(image, chance.random(self.recipe.spatial_dims))
+
+    def _shrink(self, image: torch.Tensor, scale: int) -> torch.Tensor:
+        """Average over `scale` pixels, after padding so that the networks can still take the result."""
+        multiple, least = scale * self.recipe.halvings, scale * self.recipe.least_side
+        image = _fit(image, [max(-(-size // multiple) * multiple, least) for size in image.shape[1:]])
+        pool = functional.avg_pool2d if image.ndim == 3 else functional.avg_pool3d
+        return pool(image[None], scale)[0]
 
     def _pick_stack(self, key: str, chance: np.random.Generator) -> int:
         """A head as often as another, whatever its slices; loose pictures as often as there are of them."""
@@ -165,7 +170,8 @@ class Batches:
     def _patch(self, case: Case, where: np.ndarray) -> torch.Tensor:
         """A 3D patch around the relative position `where` in the head; only it is read from disk."""
         window = []
-        for position, size, (low, high), cut in zip(where, case.shape, case.head, self.frame.cut, strict=True):
+        ranges = zip(where, case.shape, case.head, self.frame.cut, strict=True)
+        for position, size, (low, high), cut in ranges:
             start = round(low + position * (high - low) - cut / 2)
             start = min(max(start, 0), max(size - cut, 0))
             window.append(slice(start, start + cut))
@@ -178,7 +184,7 @@ class Batches:
             for position, size, cut in zip(where, image.shape[1:], self.frame.cut, strict=True)
         ]
         window = [slice(start, start + cut) for start, cut in zip(starts, self.frame.cut, strict=True)]
-        return image[(slice(None), *window)]
+        return image[tuple([slice(None), *window])]  # noqa: C409 - mypy takes a starred index for Python 3.11
 
 
 def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
@@ -186,7 +192,8 @@ def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
     multiple = recipe.preparation.divisor
     largest = [max(case.shape[axis] for case in cases) for axis in range(dims)]
     crop = recipe.sampling.crop
-    whole = tuple(-(-max(size, crop or 0) // multiple) * multiple for size in largest)
+    least = max(crop or 0, recipe.least_side)
+    whole = tuple(-(-max(size, least) // multiple) * multiple for size in largest)
     return Frame(whole, whole if crop is None else tuple(min(crop, size) for size in whole))
 
 
@@ -197,9 +204,3 @@ def _fit(image: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         before = (want - have) // 2
         padding += [before, want - have - before]
     return functional.pad(image, padding, value=-1.0)
-
-
-def _shrink(image: torch.Tensor, scale: int) -> torch.Tensor:
-    pool = functional.avg_pool2d if image.ndim == 3 else functional.avg_pool3d
-    return pool(image[None], scale)[0]
-

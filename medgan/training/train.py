@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -35,6 +36,9 @@ from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.state import TrainingState
 from medgan.training.summary import draw_summary
+
+
+_SEEDS = 2**31
 
 
 def train(
@@ -90,7 +94,7 @@ def train(
             key,
             recipe=settings,
             cache=run / "cache",
-            advance=lambda done, total, key=key: observer.preparing(key, done, total),
+            advance=functools.partial(observer.preparing, key),
         )
         for key, folder in (("t1", t1_dir), ("t2", t2_dir))
     }
@@ -100,7 +104,7 @@ def train(
     warnings = [text for cases in domains.values() for text in cases.warnings]
     if resume:
         warnings += job.resume(trainer)
-    elif init is not None and str(init) != "none":
+    if trainer.training.step == 0 and init is not None and str(init) != "none":
         _start_from(trainer.training, load_model(init))
     for text in warnings:
         observer.warned(text)
@@ -267,19 +271,33 @@ def _settings(
         changes = [*changes, f"training.epochs={epochs}"]
     kept = run / "run.json"
     if not resume:
-        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        if run.exists() and not _holds_no_training(run):
             raise UsageError(
                 "exists already and is not empty",
                 file=run,
                 remedy="Give another folder with --out, or go on with it with --resume.",
             )
+        if seed is not None and not 0 <= seed < _SEEDS:
+            raise UsageError(f"seed {seed} must be from 0 to {_SEEDS - 1}")
         return load_recipe(recipe or "slices", changes), seed or 0
     if not kept.is_file():
-        raise UsageError("is not a run, so there is nothing to resume", file=run, remedy="Leave out --resume.")
-    known = json.loads(kept.read_text(encoding="utf-8"))
-    if seed is not None and seed != known["seed"]:
-        raise UsageError(f"the run has seed {known['seed']}, not {seed}", file=run, remedy="Leave out --seed.")
-    return load_recipe(recipe or run / "recipe.yaml", changes), int(known["seed"])
+        raise UsageError(
+            "is not a run, so there is nothing to resume", file=run, remedy="Leave out --resume."
+        )
+    try:
+        known = int(json.loads(kept.read_text(encoding="utf-8"))["seed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelRefusedError("is damaged", file=kept, remedy="Train again into another folder.") from error
+    if seed is not None and seed != known:
+        raise UsageError(f"the run has seed {known}, not {seed}", file=run, remedy="Leave out --seed.")
+    return load_recipe(recipe or run / "recipe.yaml", changes), known
+
+
+def _holds_no_training(run: Path) -> bool:
+    """An empty folder, or one that a run left which was stopped while it prepared its scans."""
+    return run.is_dir() and all(
+        file.name in ("cache", "recipe.yaml") or file.name.startswith(".medgan-") for file in run.iterdir()
+    )
 
 
 def _schedule(

@@ -37,7 +37,7 @@ def scan_of(voxels: Floats, affine: npt.ArrayLike = (1.0, 1.0, 1.0)) -> Scan:
     matrix = np.asarray(affine, dtype=np.float64)
     matrix = np.diag([*matrix, 1.0]) if matrix.ndim == 1 else matrix
     source = Source(path=Path("head.nii"), kind="array", stem="head")
-    header = nibabel.Nifti1Image(voxels, matrix).header
+    header = nibabel.Nifti1Header()
     return Scan(voxels=voxels, affine=matrix, header=header, contrast="t1", source=source)
 
 
