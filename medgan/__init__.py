@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medgan.models import Model, load_model
     from medgan.synthesis import synthesize
-    from medgan.training import train
+    from medgan.training import train  # type: ignore[no-redef]  # also a module there
 
 __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "load_model", "synthesize", "train"]

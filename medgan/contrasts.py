@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,13 @@ def _spelling(weighting: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z0-9]){weighting}[ -]?(w|wi|weighted)?(?![a-z0-9*])", re.IGNORECASE)
 
 
-_OTHER_CONTRASTS = re.compile(r"flair|stir|t2 ?(star|\*)|dwi|dti|swi", re.IGNORECASE)
+_OTHER_CONTRASTS = re.compile(
+    r"flair|dark ?-?fluid"
+    r"|t2[ -]?(star|\*)"
+    r"|t[12](w|rho)?[ -]?map"
+    r"|(?<![a-z])(stir|pdw|dwi|dti|adc|diff|diffusion|swi|bold)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 CONTRASTS: dict[str, Contrast] = {
@@ -54,7 +61,9 @@ def contrast(key: str) -> Contrast:
     for known in CONTRASTS.values():
         if key.lower() in (known.key, known.label.lower()):
             return known
-    raise UsageError(f"{key!r} is not a contrast that medgan knows", remedy=f"Use one of: {', '.join(CONTRASTS)}.")
+    raise UsageError(
+        f"{key!r} is not a contrast that medgan knows", remedy=f"Use one of: {', '.join(CONTRASTS)}."
+    )
 
 
 def other(key: str) -> Contrast:
@@ -64,11 +73,44 @@ def other(key: str) -> Contrast:
 
 def contrast_from_name(text: str | Path) -> Contrast | None:
     """The one contrast that a file name or series description spells, or None where it is none or several."""
-    name = (text.name if isinstance(text, Path) else text).replace("_", " ")
-    if _OTHER_CONTRASTS.search(name):
+    if spells_other_contrast(text):
         return None
-    found = [c for c in CONTRASTS.values() if c.pattern.search(name)]
+    found = [c for c in CONTRASTS.values() if c.pattern.search(_words(text))]
     return found[0] if len(found) == 1 else None
+
+
+def spells_other_contrast(text: str | Path) -> bool:
+    """Whether a name spells a contrast that medgan does not know (FLAIR, STIR, T2*, diffusion, SWI, maps)."""
+    return _OTHER_CONTRASTS.search(_words(text)) is not None
+
+
+def guess_contrast(
+    names: Iterable[str | Path],
+    *,
+    echo_time: float | None = None,
+    repetition_time: float | None = None,
+    inversion_time: float | None = None,
+) -> Contrast | None:
+    """The contrast of an image: what the first name that spells any says, else what its times make likely.
+
+    A name that spells a contrast that medgan does not know settles that it is None, whatever the times.
+
+    Args:
+        names: file name, series description, ...; the most telling first.
+        echo_time: in ms, as the other times.
+        repetition_time: see `contrast_from_times`.
+        inversion_time: see `contrast_from_times`.
+    """
+    for name in names:
+        if spells_other_contrast(name):
+            return None
+        if spelled := contrast_from_name(name):
+            return spelled
+    return contrast_from_times(echo_time, repetition_time, inversion_time)
+
+
+def _words(text: str | Path) -> str:
+    return (text.name if isinstance(text, Path) else text).replace("_", " ")
 
 
 def contrast_from_times(

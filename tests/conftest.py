@@ -1,11 +1,20 @@
-"""Shared by all tests: where real data would lie."""
+"""Shared by all tests: where real data would lie, heads written as files, and one tiny trained model."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import nibabel
+import numpy as np
+import numpy.typing as npt
 import pytest
+
+Floats = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +24,122 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is absent: {folder} (set MEDGAN_DATA)")
     return folder
+
+
+def head_voxels(
+    contrast: str, person: int, *, shape: tuple[int, int, int] = (32, 40, 16), spacing: float = 5.0
+) -> Floats:
+    """A procedural head of that person in that contrast, (X, Y, Z) on axes towards right, anterior, superior."""
+    from medgan.simulation import procedural_head, simulate_contrast
+
+    head = procedural_head(person, shape=shape, spacing_mm=spacing)
+    return simulate_contrast(head, contrast, person)
+
+
+def write_head(path: Path, contrast: str, person: int, *, affine: npt.ArrayLike | None = None, **grid: Any) -> Path:
+    """Write `head_voxels` as NIfTI; an affine other than RAS turns the voxels along, so that it stays one head."""
+    voxels = head_voxels(contrast, person, **grid)
+    spacing = grid.get("spacing", 5.0)
+    canonical = nibabel.Nifti1Image(voxels, np.diag([spacing, spacing, spacing, 1.0]))
+    image = canonical
+    if affine is not None:
+        turn = nibabel.orientations.ornt_transform(
+            nibabel.io_orientation(canonical.affine), nibabel.io_orientation(affine)
+        )
+        image = nibabel.Nifti1Image(canonical.as_reoriented(turn).get_fdata(dtype=np.float32), affine)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(image, path)
+    return path
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Two training folders, of different people."""
+
+    t1: Path
+    t2: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """For the command line."""
+        return ["--t1-dir", str(self.t1), "--t2-dir", str(self.t2)]
+
+
+@pytest.fixture(scope="session")
+def head() -> Callable[..., Path]:
+    """`write_head`."""
+    return write_head
+
+
+@pytest.fixture(scope="session")
+def head_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """Two heads of each contrast as NIfTI."""
+    root = tmp_path_factory.mktemp("heads")
+    for contrast, people in (("t1", (1, 2)), ("t2", (3, 4))):
+        for person in people:
+            write_head(root / contrast / f"sub-{person:02d}_{contrast.upper()}w.nii.gz", contrast, person)
+    return Folders(root / "t1", root / "t2")
+
+
+TINY = (
+    "preparation.spacing=null",
+    "preparation.divisor=8",
+    "augmentation.probability=0.5",
+    "sampling.crop=24",
+    "sampling.batch_size=2",
+    "generator.channels=[4, 8]",
+    "generator.residual_units=1",
+    "discriminator.channels=4",
+    "discriminator.layers=2",
+    "losses.history=5",
+    "training.steps_per_epoch=4",
+    "training.coarse=[{scale: 2, share: 0.3}]",
+    "training.precision=float32",
+    "training.checkpoint_seconds=1000",
+    "training.epochs=2",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Changes that make the default recipe train in a second."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, head_folders: Folders) -> Path:
+    """A run of a second: two epochs on tiny heads. Read it, do not change it."""
+    from medgan.training import train
+
+    run = tmp_path_factory.mktemp("tiny") / "run"
+    return train(head_folders.t1, head_folders.t2, out=run, changes=TINY, device="cpu")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def medgan(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process: `medgan("train", "--help")`."""
+
+    def call(*arguments: object) -> Outcome:
+        from medgan.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["medgan", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        capfd.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        said = capfd.readouterr()
+        return Outcome(int(code), said.out, said.err)
+
+    return call

@@ -120,6 +120,11 @@ def frame_of(scan: Scan, settings: PreparationSettings, *, spatial_dims: int) ->
     """
     import nibabel.orientations
 
+    if settings.spacing == "auto":
+        raise UsageError(
+            "preparation.spacing is auto, which only training can settle",
+            remedy="Give a number of mm, or none for the scan's own.",
+        )
     turns = nibabel.orientations.io_orientation(scan.affine)
     if not np.isfinite(turns).all():
         raise InputRefusedError(
@@ -174,7 +179,7 @@ def _resampled_shape(
     canonical: Shape, spacing: Spacing, settings: PreparationSettings, spatial_dims: int
 ) -> Shape:
     x, y, z = spacing
-    square = min(x, y) if settings.spacing is None else settings.spacing
+    square = settings.spacing if isinstance(settings.spacing, float) else min(x, y)
     if settings.size is not None:
         square = max(canonical[0] * x, canonical[1] * y) / settings.size
     deep = square if spatial_dims == 3 and settings.through_plane else z

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import pydantic
+
+Spacing = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 
 
 class PreparationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     """How scans become network input; a model keeps it, so that synthesis prepares as training did."""
 
-    spacing: float | None = pydantic.Field(
+    spacing: Spacing | Literal["auto"] | None = pydantic.Field(
         default=None,
-        gt=0,
-        allow_inf_nan=False,
         description="Pixel size in mm of the axial plane that the network sees; none keeps the scan's own "
-        "(the smaller side of its pixels where they are not square).",
+        "(the smaller side of its pixels where they are not square); auto is settled by training: the coarser "
+        "of the two contrasts' median pixel sizes.",
     )
     through_plane: bool = pydantic.Field(
         default=False,

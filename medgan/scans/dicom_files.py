@@ -45,7 +45,7 @@ def pydicom_without_warnings() -> Iterator[None]:
         yield
 
 
-def read_dataset(file: Path, *, tags: tuple[str, ...], pixels: bool) -> FileDataset:
+def read_dataset(file: Path, *, tags: tuple[str | int, ...], pixels: bool) -> FileDataset:
     """Read some attributes of a DICOM file, with its preamble or without.
 
     Raises:

@@ -1,10 +1,4 @@
-"""Where the slices of a series lie: their order and their affine, in the layout that dcm2niix gives.
-
-dcm2niix turns rows upside down and lets slices ascend along the normal (row x column), so that its voxel axes
-are: columns of the picture left to right, rows bottom to top, slices along the normal. That is what it does
-with `-x i`: by default it also turns acquisitions marked 3D towards RAS, which would tear the files from the
-last voxel axis. The world is the same in both.
-"""
+"""Where the slices of a series lie: their order along the normal (row x column), and their affine."""
 
 from __future__ import annotations
 
@@ -41,8 +35,8 @@ def arrange(planes: Sequence[Plane]) -> tuple[list[Plane], Affine]:
         planes: at least one, with one matrix.
 
     Returns:
-        The planes in the order of the last voxel axis, and the 4x4 affine to RAS+ millimetres of voxels
-        [column, row from the bottom, slice].
+        The planes in ascending order along the normal, and the 4x4 affine from [column, row, slice], as the
+        pictures have them, to RAS+ millimetres.
 
     Raises:
         SeriesChoiceError: several planes at one position.
@@ -64,12 +58,11 @@ def arrange(planes: Sequence[Plane]) -> tuple[list[Plane], Affine]:
     _refuse_gaps(ordered, heights)
     _refuse_tilt(ordered, places, normal, spacing)
     step = (heights[-1] - heights[0]) / (len(ordered) - 1) if len(ordered) > 1 else ordered[0].depth
-    bottom_left = places[0] + column * spacing[0] * (ordered[0].rows - 1)
     affine = np.eye(4)
-    # PS3.3 C.7.6.2.1.1, rows counted from the bottom; PixelSpacing is between rows, then between columns.
-    affine[:3] = np.stack([row * spacing[1], -column * spacing[0], normal * step, bottom_left], axis=1)
+    # PS3.3 C.7.6.2.1.1; PixelSpacing is between rows, then between columns.
+    affine[:3] = np.stack([row * spacing[1], column * spacing[0], normal * step, places[0]], axis=1)
     affine[:2] *= -1  # DICOM's patient axes are LPS, NIfTI's world is RAS
-    return ordered, affine + 0.0
+    return ordered, affine
 
 
 def same_orientation(first: Plane, second: Plane) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from pydicom.dataset import FileDataset
 
 from medgan.errors import InputRefusedError
+from medgan.scans import dicom_layout
 from medgan.scans.dicom_files import UNREADABLE, claims_to_be_dicom, pydicom_without_warnings, read_dataset
 from medgan.scans.dicom_objections import objection
 
@@ -39,7 +40,7 @@ _TAGS = (
     "RescaleIntercept", "EchoTime", "EffectiveEchoTime", "RepetitionTime", "InversionTime",
     "ScanningSequence", "SequenceName", "PulseSequenceName", "MRAcquisitionType", "MagneticFieldStrength",
     "TemporalPositionIdentifier", "AcquisitionNumber", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", *dicom_layout.TAGS,
 )  # fmt: skip
 
 _MR_IMAGES = tuple("1.2.840.10008.5.1.4.1.1.4" + end for end in ("", ".1", ".3", ".4"))
@@ -61,6 +62,7 @@ class Plane:
         depth: distance in mm to a neighbour that the header states, for a slice that has none.
         slope, intercept: from stored to real values.
         facts: technical facts; hold no person, place or date.
+        volumetric: it is of a 3D acquisition, as dcm2niix sees it.
         synthetic: SyntheticData (0008,001C) is YES.
         lossy: the pixels have been compressed lossily at some time.
         objection: why it cannot be read, as far as its own header tells.
@@ -83,6 +85,7 @@ class Plane:
     slope: float = 1.0
     intercept: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
+    volumetric: bool = False
     synthetic: bool = False
     lossy: bool = False
     objection: InputRefusedError | None = None
@@ -114,14 +117,15 @@ def _planes_of(dataset: FileDataset, file: Path) -> list[Plane]:
         if kind in _MR_IMAGES or (not kind and claims_to_be_dicom(file)):
             return [_damaged(file, series=_text(dataset, "SeriesInstanceUID"), modality="MR" if kind else "")]
         return []
+    volumetric = dicom_layout.is_volumetric(dataset)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     if per_frame:
         shared = dataset.get("SharedFunctionalGroupsSequence") or [None]
-        return [_plane(dataset, file, k, [item, shared[0]]) for k, item in enumerate(per_frame)]
-    return [_plane(dataset, file, None, [])]
+        return [_plane(dataset, file, k, [item, shared[0]], volumetric) for k, item in enumerate(per_frame)]
+    return [_plane(dataset, file, None, [], volumetric)]
 
 
-def _plane(dataset: FileDataset, file: Path, frame: int | None, groups: list[Any]) -> Plane:
+def _plane(dataset: FileDataset, file: Path, frame: int | None, groups: list[Any], volumetric: bool) -> Plane:
     find = _Finder(dataset, groups)
     slope, intercept = find.number("RescaleSlope"), find.number("RescaleIntercept")
     plane = Plane(
@@ -142,6 +146,7 @@ def _plane(dataset: FileDataset, file: Path, frame: int | None, groups: list[Any
         slope=1.0 if slope is None else slope,
         intercept=0.0 if intercept is None else intercept,
         facts=_facts(dataset, find),
+        volumetric=volumetric,
         synthetic=_text(dataset, "SyntheticData") == "YES",
         lossy=_text(dataset, "LossyImageCompression") == "01",
     )

@@ -1,4 +1,4 @@
-"""A DICOM series -> `Scan`, on the grid that dcm2niix gives it (see `dicom_geometry` for the layout)."""
+"""A DICOM series -> `Scan`, on the grid that dcm2niix gives it by default (see `dicom_layout`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from medgan.errors import InputRefusedError
 from medgan.scans.dicom_geometry import arrange, place_of
 from medgan.scans.dicom_headers import Plane
+from medgan.scans.dicom_layout import lay_out
 from medgan.scans.dicom_pixels import stored_pixels
 from medgan.scans.dicom_series import Series, choose_echo, list_series
-from medgan.scans.scan import Scan, Source, Voxels
+from medgan.scans.scan import Scan, Slicing, Source, Voxels
 
 __all__ = ["Series", "choose_echo", "list_series", "read_series"]
 
@@ -25,8 +26,8 @@ def read_series(series: Series, *, path: Path, stem: str) -> Scan:
         stem: the name that outputs are called after.
 
     Returns:
-        A scan whose voxels are rescaled slice by slice; its last axis follows `source.files` (or
-        the frames of a multi-frame file, by position).
+        A scan whose voxels are rescaled slice by slice; `source.slicing` tells where in them the slices of
+        `source.files` are (or the frames of a multi-frame file, by position).
 
     Raises:
         SeriesChoiceError: several images lie at one position.
@@ -34,8 +35,10 @@ def read_series(series: Series, *, path: Path, stem: str) -> Scan:
     """
     if series.refusal is not None:
         raise series.refusal
-    planes, affine = arrange(series.planes)
-    voxels = _voxels(planes)
+    planes, of_pictures = arrange(series.planes)
+    shape = (planes[0].columns, planes[0].rows, len(planes))
+    affine, slicing = lay_out(of_pictures, shape, volumetric=all(plane.volumetric for plane in planes))
+    voxels = _voxels(planes, slicing)
     where = place_of(planes)
     if not np.isfinite(voxels).all():
         raise InputRefusedError(
@@ -57,15 +60,18 @@ def read_series(series: Series, *, path: Path, stem: str) -> Scan:
             stem=stem,
             files=tuple(dict.fromkeys(plane.file for plane in planes)),
             series=series.uid,
+            slicing=slicing,
             facts=dict(series.facts),
         ),
         warnings=tuple(_warnings(planes)),
     )
 
 
-def _voxels(planes: list[Plane]) -> Voxels:
+def _voxels(planes: list[Plane], slicing: Slicing) -> Voxels:
     first = planes[0]
-    voxels = np.empty((first.columns, first.rows, len(planes)), dtype=np.float32)
+    sizes = dict(zip(slicing.axes, (len(planes), first.rows, first.columns), strict=True))
+    voxels = np.empty((sizes[0], sizes[1], sizes[2]), dtype=np.float32)
+    pictures = slicing.pictures(voxels)
     slices_of: dict[Path, list[int]] = {}
     for k, plane in enumerate(planes):
         slices_of.setdefault(plane.file, []).append(k)
@@ -75,7 +81,7 @@ def _voxels(planes: list[Plane]) -> Voxels:
             slices, stored_pixels(file, frames, rows=first.rows, columns=first.columns), strict=True
         ):
             with np.errstate(over="ignore"):  # infinite ones are refused afterwards
-                voxels[:, :, k] = (pixels[::-1].T * planes[k].slope + planes[k].intercept).astype(np.float32)
+                pictures[k] = (pixels * planes[k].slope + planes[k].intercept).astype(np.float32)
     return voxels
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medgan.contrasts import contrast_from_name, contrast_from_times
+from medgan.contrasts import guess_contrast
 from medgan.errors import MedganError, SeriesChoiceError
 from medgan.scans.dicom_geometry import arrange, echo_times, place_of, plane_name, same_orientation
 from medgan.scans.dicom_headers import Plane, read_planes
@@ -31,7 +31,7 @@ class Series:
         description: SeriesDescription, or else ProtocolName.
         modality: `MR`, `CT`, ...
         files: in the order of the slices where that can be told, else by name.
-        shape: of the voxels that reading gives: columns, rows, slices.
+        shape: columns, rows, slices.
         orientation: `axial`, `sagittal`, `coronal` (the nearest) or `unknown`.
         contrast: `t1`, `t2` or None where neither the description nor the times tell.
         refusal: what reading would raise, as far as headers tell.
@@ -143,13 +143,13 @@ def _contrast(plane: Plane, facts: dict[str, Any]) -> str | None:
     """What the description spells, else what the times make likely (of MR alone)."""
     if plane.modality != "MR":
         return None
-    for name in plane.names:
-        if spelled := contrast_from_name(name):
-            return spelled.key
-    likely = contrast_from_times(
-        facts.get("echo_time"), facts.get("repetition_time"), facts.get("inversion_time")
+    found = guess_contrast(
+        plane.names,
+        echo_time=facts.get("echo_time"),
+        repetition_time=facts.get("repetition_time"),
+        inversion_time=facts.get("inversion_time"),
     )
-    return likely.key if likely else None
+    return found.key if found else None
 
 
 def _refuse_beyond_memory(planes: Sequence[Plane]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medgan.contrasts import contrast_from_name, contrast_from_times
+from medgan.contrasts import Contrast, contrast_from_name, guess_contrast
 
 SIDECAR_LIMIT = 2**20
 """Bytes of a sidecar that are read; real ones have a few thousand."""
@@ -53,16 +53,14 @@ def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "")
         facts["synthetic"] = True
         warnings += ("This image is already synthetic.",)
         return Hints(_key(contrast_from_name(path)), facts, warnings)
-    named = _key(contrast_from_name(path))
-    timed = _key(
-        contrast_from_times(facts.get("echo_time"), facts.get("repetition_time"), facts.get("inversion_time"))
-    )
-    if named and timed and named != timed:
-        warnings += (f"Its name says {named.upper()}w, but the times in its sidecar say {timed.upper()}w.",)
-    return Hints(named or timed, facts, warnings)
+    times = {key: facts.get(key) for key in _TIMES.values()}
+    found, timed = guess_contrast([path], **times), guess_contrast([], **times)
+    if found and timed and found != timed:
+        warnings += (f"Its name says {found.label}, but the times in its sidecar say {timed.label}.",)
+    return Hints(_key(found), facts, warnings)
 
 
-def _key(contrast: Any) -> str | None:
+def _key(contrast: Contrast | None) -> str | None:
     return contrast.key if contrast is not None else None
 
 

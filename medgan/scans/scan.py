@@ -14,6 +14,38 @@ Affine = npt.NDArray[np.float64]
 Kind = Literal["nifti", "dicom", "picture", "array"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slicing:
+    """How the pictures of a DICOM series lie in `voxels`.
+
+    Attributes:
+        axes: the axes of `voxels` that run from slice to slice, down the rows and along the columns of the
+            pictures.
+        reverse: whether `voxels` run backwards along each of these.
+    """
+
+    axes: tuple[int, int, int]
+    reverse: tuple[bool, bool, bool]
+
+    @property
+    def slice_axis(self) -> int:
+        """The axis of `voxels` along which the slices lie."""
+        return self.axes[0]
+
+    @property
+    def slice_reversed(self) -> bool:
+        """Whether the last slice comes first along `slice_axis`."""
+        return self.reverse[0]
+
+    def pictures(self, voxels: Voxels) -> Voxels:
+        """A view of shape (slices, rows, columns): item k is the k-th slice, its pixels as its file has them.
+
+        Writing into it writes into `voxels`.
+        """
+        steps = tuple(slice(None, None, -1 if flip else 1) for flip in self.reverse)
+        return voxels.transpose(self.axes)[steps]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """Where a scan came from; holds no name and no ID of a person.
@@ -22,8 +54,11 @@ class Source:
         path: the file or folder that the user named (for a series in a folder: the folder).
         kind: `nifti`, `dicom`, `picture` (PNG, JPEG), or `array` (an image in memory).
         stem: the name that outputs are called after.
-        files: the files that were read, for DICOM in the order of `voxels`' last axis (one for multi-frame).
+        files: the files that were read; for DICOM in the order of their position along the normal (row x
+            column), one for multi-frame. `slicing` tells where in `voxels` each of them is.
         series: SeriesInstanceUID, for DICOM.
+        slicing: how the files' pictures lie in `voxels`, for DICOM: `slicing.pictures(voxels)[k]` are the
+            pixels of `files[k]` (of the k-th frame by position, for multi-frame).
         bits: bits per pixel of a picture (8 or 16).
         facts: technical facts for reports: modality, echo times, field strength, dtype ...
     """
@@ -33,6 +68,7 @@ class Source:
     stem: str
     files: tuple[Path, ...] = ()
     series: str | None = None
+    slicing: Slicing | None = None
     bits: int | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 

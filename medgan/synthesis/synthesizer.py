@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 
 from medgan import __version__
 from medgan.contrasts import contrast, other
@@ -110,7 +109,7 @@ class Synthesizer:
             range=learnt.intensity,
             bits=learnt.bits,
             record=prepared.record,
-            warnings=(*scan.warnings, *prepared.warnings, *self._doubts(scan)),
+            warnings=(*restored.warnings, *self._doubts(scan)),
         )
 
     def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:

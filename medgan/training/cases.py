@@ -90,7 +90,7 @@ class Cases:
             scans=len(self.cases),
             slices=self.slices,
             kinds=tuple(sorted({case.kind for case in self.cases})),
-            spacings=tuple((float(axis.min()), float(axis.max())) for axis in spacings.T),  # type: ignore[arg-type]
+            spacings=tuple((float(axis.min()), float(axis.max())) for axis in spacings.T),
             bits=bits.pop() if len(bits) == 1 else None,
             fingerprint=hashlib.sha256("".join(sorted(case.digest for case in self.cases)).encode()).hexdigest(),
         )

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Events
 
 from medgan.files import append_line, write_text
@@ -71,22 +70,30 @@ class Metrics:
         self._count = 0
         engine.state.metrics = means
         training = engine.training
-        place = {"epoch": engine.state.epoch, "step": training.step, "seconds": round(training.elapsed, 1)}
-        row = {**place, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}}
-        if not self.file.exists():
-            append_line(self.file, ",".join(row))
-        append_line(self.file, ",".join(str(value) for value in row.values()))
+        row = {"epoch": engine.state.epoch, "step": training.step, "seconds": round(training.elapsed, 1)}
+        self._write({**row, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}})
         self.observer.epoch_done(engine.state.epoch, means)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        """Append a row; a loss that this stage does not have stays empty, a new one gets a column."""
+        header, rows = self._read() if self.file.exists() else ([], [])
+        if set(row) <= set(header):
+            append_line(self.file, ",".join(str(row.get(name, "")) for name in header))
+            return
+        header += [name for name in row if name not in header]
+        lines = [header, *([str(old.get(name, "")) for name in header] for old in [*rows, row])]
+        write_text(self.file, "".join(",".join(line) + "\n" for line in lines))
+
+    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
+        reader = csv.DictReader(io.StringIO(self.file.read_text(encoding="utf-8")))
+        rows = [row for row in reader if None not in row.values()]
+        return list(reader.fieldnames or []), rows
 
     def _drop_rows_after(self, step: int) -> None:
         if self.file.exists():
-            header, *rows = list(csv.reader(io.StringIO(self.file.read_text(encoding="utf-8")))) or [[]]
-            if "step" not in header:  # killed while its first line was written
-                self.file.unlink()
-                return
-            column = header.index("step")
-            kept = [row for row in rows if len(row) == len(header) and int(row[column]) <= step]
-            write_text(self.file, "".join(",".join(row) + "\n" for row in [header, *kept]))
+            header, rows = self._read()
+            kept = [[row[name] for name in header] for row in rows if int(row["step"]) <= step]
+            write_text(self.file, "".join(",".join(line) + "\n" for line in [header, *kept]))
 
 
 class Previews:
@@ -96,18 +103,25 @@ class Previews:
         self.folder, self.observer, self.seconds = folder, observer, seconds
         self.monitor = Monitor()
         self._last = -float("inf")
+        self._drawn = -1
 
     def attach(self, engine: CycleGANTrainer) -> None:
         """Register with the engine; before the first step the untrained generators are drawn."""
         if engine.training.step == 0:
             engine.add_event_handler(Events.STARTED, lambda engine: self._draw(engine, "untrained"))
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def __call__(self, engine: CycleGANTrainer) -> None:
         """After an epoch."""
         if engine.training.elapsed - self._last >= self.seconds:
             self._draw(engine, f"epoch_{engine.state.epoch:05d}")
-            self._last = engine.training.elapsed
+            self._last, self._drawn = engine.training.elapsed, engine.training.step
+
+    def _finish(self, engine: CycleGANTrainer) -> None:
+        """At the end of the schedule, which terminates the engine before its last epoch counts as completed."""
+        if engine.progress >= 1 and engine.training.step != self._drawn:
+            self._draw(engine, f"epoch_{engine.state.epoch:05d}")
 
     def _draw(self, engine: CycleGANTrainer, name: str) -> None:
         made = translate_evenly(engine)

@@ -101,11 +101,12 @@ class Batches:
 
         Args:
             step: its number; the same number gives the same images.
-            scale: above 1, whole frames averaged over this many pixels instead of crops.
+            scale: above 1, whole frames averaged over this many pixels instead of crops, and as many times more
+                of them.
         """
         chance = np.random.default_rng([self.seed, step])
         images: dict[str, list[torch.Tensor]] = {key: [] for key in self.stacks}
-        for _ in range(self.recipe.sampling.batch_size):
+        for _ in range(self.recipe.sampling.batch_size * scale):
             height = chance.random(3 if self.recipe.spatial_dims == 3 else 1)
             for key in self.stacks:
                 images[key].append(self._draw(key, height, scale, chance))

@@ -13,6 +13,7 @@ _PANELS = {
     "cycle": ("cycle_t1", "cycle_t2"),
     "identity": ("identity_t1", "identity_t2"),
     "structure": ("structure_t1", "structure_t2"),
+    "mean image (coarse stages)": ("mean_t1", "mean_t2"),
 }
 
 
@@ -23,7 +24,7 @@ def draw_summary(run: Path) -> None:
         with metrics.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         panels = {
-            title: {name: [float(row[name]) for row in rows] for name in names if name in rows[0]}
+            title: {name: [float(row[name] or "nan") for row in rows] for name in names if name in rows[0]}
             for title, names in _PANELS.items()
             if rows
         }

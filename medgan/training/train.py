@@ -34,9 +34,9 @@ from medgan.training.observer import Observer
 from medgan.training.plan import Plan, estimate
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
+from medgan.training.spacing import settle_spacing
 from medgan.training.state import TrainingState
 from medgan.training.summary import draw_summary
-
 
 _SEEDS = 2**31
 
@@ -87,6 +87,7 @@ def train(
     observer = observer or Observer()
     run = Path(out)
     settings, seed = _settings(run, recipe, changes, epochs, resume=resume, seed=seed)
+    settings = settle_spacing(settings, (Path(t1_dir), Path(t2_dir)))
     chosen = choose_device(device)
     domains = {
         key: prepare_folder(

@@ -124,27 +124,25 @@ def test_compressed_frames_are_found_in_any_order(syntax: Any, tmp_path: Path) -
     np.testing.assert_array_equal(read(path).voxels, scan.voxels)
 
 
-def test_a_multi_frame_object_lies_where_dcm2niix_puts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("acquisition", ["2D", "3D"])
+@pytest.mark.parametrize("legacy", [False, True], ids=["enhanced", "legacy-converted"])
+def test_a_multi_frame_object_lies_where_dcm2niix_puts_it(
+    legacy: bool, acquisition: str, tmp_path: Path
+) -> None:
     dcm2niix = pytest.importorskip("dcm2niix")
     _, files = classic(tmp_path / "classic")
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        dataset.MRAcquisitionType = acquisition
+        dataset.save_as(file)
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
-    found = read(enhanced(tmp_path / "in/e.dcm", files))
-    command = [
-        dcm2niix.bin,
-        "-b",
-        "n",
-        "-z",
-        "n",
-        "-x",
-        "i",
-        "-f",
-        "e",
-        "-o",
-        tmp_path / "out",
-        tmp_path / "in",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    found = read(enhanced(tmp_path / "in/e.dcm", files, legacy=legacy))
+    assert found.orientation == {"2D": "PSR", "3D": "RAS"}[acquisition]
+    options = ["-b", "n", "-z", "n", "-f", "e", "-o"]
+    subprocess.run(
+        [dcm2niix.bin, *options, tmp_path / "out", tmp_path / "in"], check=True, capture_output=True
+    )
     reference: Any = nibabel.load(tmp_path / "out/e.nii")
     np.testing.assert_allclose(found.affine, reference.affine, atol=1e-3)
     np.testing.assert_array_equal(found.voxels, reference.get_fdata())

@@ -1,4 +1,4 @@
-"""A DICOM series comes in on the grid, and with the values, that dcm2niix gives it."""
+"""A DICOM series comes in on the grid, and with the values, that dcm2niix gives it by default."""
 
 from __future__ import annotations
 
@@ -69,51 +69,135 @@ def read_one(files: list[Path]) -> Scan:
 
 
 def by_dcm2niix(folder: Path, out: Path, *options: str) -> list[Any]:
-    """The volumes that dcm2niix makes of a folder, without its turn of 3D acquisitions towards RAS."""
+    """The volumes that dcm2niix makes of a folder, in its default layout."""
     out.mkdir()
-    command = [
-        dcm2niix.bin,
-        "-b",
-        "n",
-        "-z",
-        "n",
-        "-d",
-        "0",
-        *(options or ("-x", "i")),
-        "-f",
-        "%s",
-        "-o",
-        out,
-        folder,
-    ]
+    command = [dcm2niix.bin, *["-b", "n", "-z", "n", "-d", "0", "-f", "%s"], *options, "-o", out, folder]
     subprocess.run(command, check=True, capture_output=True)
     return [nibabel.load(file) for file in sorted(out.glob("*.nii"))]
 
 
 def assert_same(scan: Scan, reference: Any) -> None:
     assert scan.voxels.dtype == np.float32
-    assert scan.voxels.shape == reference.shape
+    assert scan.voxels.flags.c_contiguous
+    stored = reference.shape if len(reference.shape) == 3 else (*reference.shape, 1)  # of a single slice
+    assert scan.voxels.shape == stored
     np.testing.assert_allclose(scan.affine, reference.affine, atol=1e-3)
-    np.testing.assert_allclose(scan.voxels, reference.get_fdata(), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(scan.voxels, reference.get_fdata().reshape(stored), rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "axes",
-    [
-        AXIAL,
-        SAGITTAL,
-        CORONAL,
-        turned(AXIAL, 20, -12, 7),
-        turned(SAGITTAL, -9, 14, 31),
-        turned(CORONAL, 40, 3, -2),
-    ],
-    ids=["axial", "sagittal", "coronal", "axial-oblique", "sagittal-oblique", "coronal-oblique"],
-)
+def mark(**attributes: Any) -> Callable[[int, Any], None]:
+    def edit(_: int, dataset: Any) -> None:
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+
+    return edit
+
+
+ORIENTATIONS = {
+    "axial": AXIAL,
+    "sagittal": SAGITTAL,
+    "coronal": CORONAL,
+    "axial-oblique": turned(AXIAL, 20, -12, 7),
+    "sagittal-oblique": turned(SAGITTAL, -9, 14, 31),
+    "coronal-oblique": turned(CORONAL, 40, 3, -2),
+    "between-all-three": turned(AXIAL, 38, 41, -30),
+    "upside-down": turned(CORONAL, 180, 35, 5),
+}
+
+
+@pytest.mark.parametrize("slices", [1, 2, 4, 6])
+@pytest.mark.parametrize("acquisition", ["2D", "3D"])
+@pytest.mark.parametrize("name", ORIENTATIONS)
 def test_a_series_of_any_orientation_lies_where_dcm2niix_puts_it(
-    axes: npt.NDArray[Any], tmp_path: Path
+    name: str, acquisition: str, slices: int, tmp_path: Path
 ) -> None:
-    files = written(tmp_path / "in", phantom(axes))
-    assert_same(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+    scan = phantom(ORIENTATIONS[name], slices=slices)
+    files = written(tmp_path / "in", scan, mark(MRAcquisitionType=acquisition))
+    found = read_one(files)
+    assert_same(found, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+    ours, before = (nibabel.Nifti1Image(s.voxels, s.affine) for s in (found, scan))
+    turned_back = nibabel.as_closest_canonical(ours), nibabel.as_closest_canonical(before)
+    np.testing.assert_allclose(turned_back[0].affine, turned_back[1].affine, atol=1e-3)
+    np.testing.assert_array_equal(turned_back[0].get_fdata(), turned_back[1].get_fdata())
+
+
+@pytest.mark.parametrize("acquisition", ["2D", "3D"])
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_the_slicing_recovers_the_pixels_of_each_file_exactly(
+    name: str, acquisition: str, tmp_path: Path
+) -> None:
+    files = written(tmp_path, phantom(ORIENTATIONS[name]), mark(MRAcquisitionType=acquisition))
+    scan = read_one(files)
+    slicing = scan.source.slicing
+    assert slicing is not None
+    assert scan.source.files == tuple(files)  # in order along the normal
+    assert scan.voxels.shape[slicing.slice_axis] == len(files)
+    for k, (file, picture) in enumerate(zip(files, slicing.pictures(scan.voxels), strict=True)):
+        dataset = pydicom.dcmread(file)
+        np.testing.assert_array_equal(picture, dataset.pixel_array)
+        place = len(files) - 1 - k if slicing.slice_reversed else k
+        plane = scan.voxels.take(place, axis=slicing.slice_axis)
+        np.testing.assert_array_equal(np.sort(plane, axis=None), np.sort(dataset.pixel_array, axis=None))
+
+
+def test_the_pictures_are_a_view_through_which_voxels_can_be_written(tmp_path: Path) -> None:
+    scan = read_one(written(tmp_path, phantom(CORONAL), mark(MRAcquisitionType="3D")))
+    assert scan.source.slicing is not None
+    scan.source.slicing.pictures(scan.voxels)[...] = 7
+    assert (scan.voxels == 7).all()
+
+
+def private(acquisition: str) -> Callable[[int, Any], None]:
+    def edit(_: int, dataset: Any) -> None:
+        dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(
+            0x6F, "CS", acquisition
+        )
+
+    return edit
+
+
+def nested(**attributes: Any) -> Callable[[int, Any], None]:
+    def edit(_: int, dataset: Any) -> None:
+        dataset.MRAcquisitionType = "3D"
+        inner = pydicom.Dataset()
+        mark(**attributes)(0, inner)
+        dataset.add_new(0x20050014, "LO", "Philips MR Imaging DD 005")
+        dataset.add_new(0x2005140F, "SQ", [inner])
+
+    return edit
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
+@pytest.mark.parametrize(
+    ("edit", "orientation"),
+    [
+        (mark(MRAcquisitionType="3D"), "RAS"),
+        (mark(MRAcquisitionType=""), "LAS"),
+        (mark(MRAcquisitionType="3D", ScanningSequence=["GR", "EP"]), "LAS"),
+        (mark(MRAcquisitionType="3D", EchoPlanarPulseSequence="YES"), "LAS"),
+        (mark(MRAcquisitionType="3D", EchoPlanarPulseSequence="NO"), "RAS"),
+        (private("3D"), "RAS"),
+        (private("MS"), "LAS"),
+        (nested(EchoPlanarPulseSequence="NO"), "RAS"),
+        (nested(EchoPlanarPulseSequence="YES"), "LAS"),
+        (nested(MRAcquisitionType="2D"), "LAS"),
+    ],
+    ids=[
+        "3D", "unstated", "EP", "echo-planar", "not-echo-planar", "private-3D", "private-MS",
+        "nested-not-echo-planar", "nested-echo-planar", "nested-2D",
+    ],
+)  # fmt: skip
+def test_what_dcm2niix_counts_as_3d_is_turned_towards_ras(
+    edit: Callable[[int, Any], None], orientation: str, implicit: bool, tmp_path: Path
+) -> None:
+    files = written(tmp_path / "in", phantom(slices=3), edit)
+    for file in files if implicit else ():
+        dataset = pydicom.dcmread(file)
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        pydicom.dcmwrite(file, dataset, implicit_vr=True, little_endian=True)
+    scan = read_one(files)
+    assert scan.orientation == orientation
+    assert_same(scan, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
 
 
 @pytest.mark.parametrize(
@@ -192,12 +276,7 @@ def test_a_single_slice_is_a_volume_of_one(tmp_path: Path) -> None:
         dataset.SliceThickness, dataset.SpacingBetweenSlices = 4.0, 5.5
 
     files = written(tmp_path / "in", phantom(turned(AXIAL, 10, 5, 0), slices=1), space)
-    assert_same_2d(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
-
-
-def assert_same_2d(scan: Scan, reference: Any) -> None:
-    np.testing.assert_allclose(scan.affine, reference.affine, atol=1e-3)
-    np.testing.assert_array_equal(scan.voxels[..., 0], reference.get_fdata().reshape(scan.voxels.shape[:2]))
+    assert_same(read_one(files), by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
 
 
 @pytest.mark.parametrize(
@@ -274,6 +353,9 @@ def test_a_folder_is_listed_by_series_orientation_and_matrix(tmp_path: Path) -> 
         ("brain", {"echo_time": 3, "repetition_time": 2300, "inversion_time": 900}, "t1"),
         ("brain", {"echo_time": 120, "repetition_time": 9000, "inversion_time": 2500}, None),
         ("brain", {}, None),
+        ("T2* GRE", {"echo_time": 20, "repetition_time": 600}, None),
+        ("AX SWI", {"echo_time": 12, "repetition_time": 500}, None),
+        ("AX T2 FLAIR", {"echo_time": 120, "repetition_time": 9000}, None),
     ],
 )
 def test_the_contrast_is_what_the_description_says_or_the_times(
@@ -363,18 +445,23 @@ def test_a_real_series_is_what_dcm2niix_makes_of_it(name: str, real_data: Path, 
     scan = read_series(series, path=folder, stem="x")
     # Philips has a second, "precise" scaling of its own, which `-p n` leaves out.
     scaling = () if "non_isotropic" in name else ("-p", "n")
-    assert_same(scan, by_dcm2niix(folder, tmp_path / "out", "-x", "i", *scaling)[0])
+    assert_same(scan, by_dcm2niix(folder, tmp_path / "out", *scaling)[0])
 
 
-def test_a_3d_acquisition_is_in_the_same_world_as_by_default_dcm2niix(
-    real_data: Path, tmp_path: Path
-) -> None:
-    folder = real_data / "dicom/icometrix/anatomical/001"
-    scan = read_one(sorted(folder.iterdir()))
-    (default,) = by_dcm2niix(folder, tmp_path / "out", "-x", "n")
-    ours = nibabel.as_closest_canonical(nibabel.Nifti1Image(scan.voxels, scan.affine))
-    np.testing.assert_allclose(ours.affine, default.affine, atol=1e-3)
-    np.testing.assert_array_equal(ours.get_fdata(), default.get_fdata())
+def test_a_real_mprage_has_the_grid_of_dcm2niix_without_any_option(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "dicom/philips_mprage"
+    scan = read_one(sorted((folder / "cl").iterdir()))
+    subprocess.run([dcm2niix.bin, "-f", "%s", "-o", tmp_path, folder], check=True, capture_output=True)
+    (reference,) = (nibabel.load(file) for file in tmp_path.glob("*.nii*"))
+    assert scan.voxels.shape == reference.shape == (170, 256, 256)
+    assert scan.orientation == "".join(nibabel.aff2axcodes(reference.affine)) == "RAS"
+    np.testing.assert_allclose(scan.affine, reference.affine, atol=1e-3)
+    slicing = scan.source.slicing
+    assert slicing is not None and scan.voxels.shape[slicing.slice_axis] == len(scan.source.files) == 170
+    for k in (0, 84, 169):
+        dataset = pydicom.dcmread(scan.source.files[k])
+        real = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+        np.testing.assert_array_equal(slicing.pictures(scan.voxels)[k], real.astype(np.float32))
 
 
 def test_two_orientations_in_one_folder_are_two_series_as_with_dcm2niix(

@@ -45,6 +45,14 @@ def test_a_name_and_times_that_disagree_are_told(tmp_path: Path) -> None:
     assert any("T1w" in warning and "T2w" in warning for warning in hints.warnings)
 
 
+def test_a_name_of_another_contrast_is_not_overruled_by_times(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"EchoTime": 0.02, "RepetitionTime": 0.6}))
+    sidecar = tmp_path / "a.json"
+    assert hints_for(Path("a.nii"), sidecar=sidecar).contrast == "t1"
+    assert hints_for(Path("sub-01_T2starw.nii"), sidecar=sidecar).contrast is None
+    assert hints_for(Path("sub-01_FLAIR.nii"), sidecar=sidecar).contrast is None
+
+
 def test_an_inversion_time_makes_it_t1(tmp_path: Path) -> None:
     times = {"EchoTime": 0.003, "RepetitionTime": 2.3, "InversionTime": 0.9, "MagneticFieldStrength": 3}
     (tmp_path / "a.json").write_text(json.dumps(times))

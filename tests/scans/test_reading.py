@@ -147,5 +147,6 @@ def test_options_of_another_kind_of_scan_are_refused(tmp_path: Path) -> None:
 
 def test_a_real_series_is_found_and_read(real_data: Path) -> None:
     scan = read_scan(real_data / "dicom" / "philips_mprage")
-    assert scan.voxels.shape[2] == 170
+    assert scan.voxels.shape == (170, 256, 256)
+    assert len(scan.source.files) == 170
     assert scan.contrast == "t1"

@@ -1,0 +1,199 @@
+"""A file is whole or not there, whatever goes wrong while it is written."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medgan.errors import OutputNotWrittenError
+from medgan.files import append_line, sha256, whole_file, whole_folder, write_json, write_text
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def no_space(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_appears_when_the_block_ends_and_folders_are_made(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "scan.nii.gz"
+    with whole_file(target) as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        assert temporary.parent == target.parent
+        temporary.write_bytes(b"whole")
+        assert not target.exists()
+    assert target.read_bytes() == b"whole"
+    assert contents(target.parent) == ["scan.nii.gz"]
+
+
+@pytest.mark.parametrize("failure", [ValueError("bad"), KeyboardInterrupt(), MemoryError()])
+def test_a_block_that_fails_leaves_nothing_and_keeps_the_old_file(
+    failure: BaseException, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.txt"
+    old.write_text("old")
+    for target in (old, tmp_path / "new.txt"):
+        with pytest.raises(type(failure)), whole_file(target) as temporary:
+            temporary.write_text("half")
+            raise failure
+    assert contents(tmp_path) == ["old.txt"]
+    assert old.read_text() == "old"
+
+
+def test_a_full_disk_is_an_output_error_and_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "x.json"
+    write_text(target, "old")
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OutputNotWrittenError, match="No space left") as caught:
+        write_text(target, "new")
+    assert caught.value.file == target
+    assert caught.value.exit_code == 5
+    assert target.read_text() == "old"
+    assert contents(tmp_path) == ["x.json"]
+
+
+def test_a_file_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "x.txt"
+    write_text(target, "old")
+    monkeypatch.setattr(os, "replace", no_space)
+    monkeypatch.setattr(Path, "replace", no_space)
+    with pytest.raises(OutputNotWrittenError):
+        write_text(target, "new")
+    assert target.read_text() == "old"
+    assert contents(tmp_path) == ["x.txt"]
+
+
+def test_a_real_limit_on_file_size_leaves_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    assert resource
+    code = (
+        "import resource, signal, sys; from pathlib import Path;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        "from medgan.files import write_text; from medgan.errors import OutputNotWrittenError\n"
+        "try: write_text(Path(sys.argv[1]), 'x' * 5000)\n"
+        "except OutputNotWrittenError: sys.exit(5)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.txt")], check=False)
+    assert done.returncode == 5
+    assert contents(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for write in (lambda: write_text(tmp_path / "file" / "x.txt", ""), lambda: fill(tmp_path / "file" / "x")):
+        with pytest.raises(OutputNotWrittenError):
+            write()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into read-only folders"
+)
+def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(OutputNotWrittenError, match="Permission denied"):
+            write_text(tmp_path / "x.txt", "x")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_results_get_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_text(tmp_path / "x.txt", "x")
+        fill(tmp_path / "folder")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "x.txt").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o750
+
+
+def fill(folder: Path, *, text: str = "new") -> None:
+    with whole_folder(folder) as temporary:
+        (temporary / "part").mkdir()
+        (temporary / "part" / "file.txt").write_text(text)
+
+
+def test_a_folder_replaces_the_one_before_it_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "stale.txt").write_text("stale")
+    fill(target)
+    assert contents(tmp_path) == ["model"]
+    assert contents(target) == ["part"]
+    assert (target / "part" / "file.txt").read_text() == "new"
+
+
+def test_a_folder_whose_filling_fails_keeps_the_old_one(tmp_path: Path) -> None:
+    fill(tmp_path / "model", text="old")
+    for target in (tmp_path / "model", tmp_path / "other"):
+        with pytest.raises(RuntimeError), whole_folder(target) as temporary:
+            (temporary / "half.txt").write_text("half")
+            raise RuntimeError
+    assert contents(tmp_path) == ["model"]
+    assert (tmp_path / "model" / "part" / "file.txt").read_text() == "old"
+
+
+def test_a_folder_that_cannot_take_its_place_gives_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "model"
+    fill(target, text="old")
+    replace, calls = os.replace, []
+
+    def fails_the_second_time(source: Path, destination: Path) -> None:
+        calls.append(destination)
+        if len(calls) == 2:
+            no_space()
+        replace(source, destination)
+
+    monkeypatch.setattr(os, "replace", fails_the_second_time)
+    with pytest.raises(OutputNotWrittenError):
+        fill(target)
+    assert contents(tmp_path) == ["model"]
+    assert (target / "part" / "file.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [1.0, float("-inf")]}])
+def test_json_holds_no_nan(value: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", value)
+    assert contents(tmp_path) == []
+
+
+def test_json_is_read_back_and_keeps_its_letters(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"name": "Schädel", "list": [1, 2.5, None]})
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"name": "Schädel", "list": [1, 2.5, None]}
+    assert "Schädel" in text
+    assert text.endswith("\n")
+
+
+def test_lines_are_appended_and_a_refusal_is_an_output_error(tmp_path: Path) -> None:
+    append_line(tmp_path / "log", "one")
+    append_line(tmp_path / "log", "two")
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    with pytest.raises(OutputNotWrittenError):
+        append_line(tmp_path, "a folder is no file")
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    content = os.urandom(3 << 20)
+    (tmp_path / "x").write_bytes(content)
+    assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
