@@ -72,9 +72,6 @@ class LossSettings(_Settings):
     cycle_ssim: float = Field(0.0, ge=0, le=1, description="Share of 1 - SSIM in the cycle loss.")
     identity: float = Field(0.25, ge=0, description="As a fraction of the cycle weight.")
     structure: float = Field(0.0, ge=0, description="1 - squared local correlation of source and fake.")
-    mean: float = Field(
-        0.0, ge=0, description="Mean image of fakes against that of real ones, over large cells; coarse stages only."
-    )
     history: int = Field(50, ge=0, description="Fakes kept for each discriminator.")
 
 
@@ -95,7 +92,9 @@ class Stage(_Settings):
     is easily caught in a copy of the source, which all losses but the adversarial one reward.
     """
 
-    scale: int = Field(ge=2, description="Images are averaged over this many pixels.")
+    scale: int = Field(
+        ge=2, description="Images are averaged over this many pixels, or fewer where a head would become too small."
+    )
     share: float = Field(gt=0, lt=1, description="Share of the training.")
 
 

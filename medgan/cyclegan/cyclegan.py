@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from medgan.cyclegan.augmentation import shift_and_cut
 from medgan.cyclegan.history import FakeHistory
-from medgan.cyclegan.losses import Adversarial, CycleLoss, MeanLoss, StructureLoss, adversarial_loss
+from medgan.cyclegan.losses import Adversarial, CycleLoss, StructureLoss, adversarial_loss
 
 Images = dict[str, torch.Tensor]
 
@@ -24,13 +24,11 @@ class Weights:
         cycle: there and back again.
         identity: an image of the target contrast comes back as it is.
         structure: the fake has the source's edges, of whatever sign.
-        mean: fakes are on average bright where real images of their contrast are.
     """
 
     cycle: float
     identity: float
     structure: float
-    mean: float = 0.0
 
 
 @dataclass
@@ -79,7 +77,6 @@ class CycleGAN(nn.Module):
         self.adversarial = adversarial_loss(adversarial)
         self.cycle = CycleLoss(spatial_dims, ssim_share=cycle_ssim)
         self.structure = StructureLoss(spatial_dims)
-        self.mean = MeanLoss(spatial_dims)
 
     def translate(self, real: Mapping[str, torch.Tensor], *, identity: bool = True) -> Translation:
         """Both ways there and back; each generator sees its sources and its own contrast in one pass.
@@ -116,10 +113,6 @@ class CycleGAN(nn.Module):
                 structure = self.structure(made.real[other], made.fake[key])
                 total = total + weights.structure * structure
                 parts[f"structure_{key}"] = structure
-            if weights.mean:
-                mean = self.mean(made.fake[key], made.real[key])
-                total = total + weights.mean * mean
-                parts[f"mean_{key}"] = mean
             if key in made.same:
                 identity = functional.l1_loss(made.same[key], made.real[key])
                 total = total + weights.identity * identity

@@ -55,25 +55,6 @@ class StructureLoss(nn.Module):
         return loss
 
 
-class MeanLoss(nn.Module):
-    """L1 between the mean of a batch of fakes and that of a batch of real images, over large cells.
-
-    Images of matching heights, averaged, show where a contrast is bright and where it is dark without saying
-    anything of one head. All other losses are content with a fake in the source's polarity; this one is not.
-    """
-
-    def __init__(self, spatial_dims: int, *, cells: int = 12) -> None:
-        super().__init__()
-        self.cells = cells
-        self.pool = functional.adaptive_avg_pool2d if spatial_dims == 2 else functional.adaptive_avg_pool3d
-
-    def forward(self, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Two (N, C, ...) batches in [-1, 1] -> a scalar."""
-        means = [images.mean(dim=(0, 1))[None, None] for images in (fake, real)]
-        sizes = [min(self.cells, size) for size in fake.shape[2:]]
-        return functional.l1_loss(*(self.pool(mean, sizes) for mean in means))
-
-
 def as_single(images: torch.Tensor) -> torch.Tensor:
     """(N, C, ...) -> (N * C, 1, ...): the slices of a slab become images of their own."""
     return images.reshape(-1, 1, *images.shape[2:])

@@ -135,6 +135,8 @@ def frame_of(scan: Scan, settings: PreparationSettings, *, spatial_dims: int) ->
     order: list[int] = turns[:, 0].astype(int).tolist()
     canonical = _triple(scan.voxels.shape[order.index(axis)] for axis in range(3))
     spacing = _triple(scan.spacing[order.index(axis)] for axis in range(3))
+    if scan.source.kind == "picture":  # its pixel size in mm is not known, so none can be asked for
+        settings = settings.model_copy(update={"spacing": None})
     resampled = _resampled_shape(canonical, spacing, settings, spatial_dims)
     if max(resampled) > _LARGEST_SIDE:
         raise UsageError(

@@ -66,7 +66,9 @@ class Gallery:
         """Look at a scan; `look` of `inspect_each`."""
         if id(inspected.found) in self._chosen and inspected.intensities is not None:
             low, _, high = inspected.intensities.percentiles
-            png = _png(_middle_slice(scan, low=low, high=high if high > low else low + 1))
+            if not low < high:
+                low, high = inspected.intensities.edges
+            png = _png(_middle_slice(scan, low=low, high=high))
             sided = inspected.found.kind != "picture"
             self.tiles.append(Tile(inspected.label, inspected.contrast, png, sided))
 
@@ -181,7 +183,7 @@ def facts_text(scan: Inspected) -> list[str]:
             texts.append(f"TE {', '.join(f'{time:g}' for time in value)} ms")
         elif key == "synthetic":
             texts.append("synthetic")
-        elif not (key == "volumes" and value == 1):
+        elif not (key == "volumes" and value == 1) and not (key == "modality" and scan.found.series):
             texts.append(f"{key.replace('_', ' ')} {printable(str(value))}")
     if scan.found.series is not None:
         texts.append(f"{len(scan.found.series.files)} files")
@@ -218,7 +220,6 @@ def _chart(key: str | None, scans: Sequence[Inspected]) -> Chart:
     shown = [scan.intensities for scan in _evenly(scans, _LINES) if scan.intensities is not None]
     left = min(intensities.edges[0] for intensities in shown)
     right = float(np.percentile([intensities.edges[1] for intensities in shown], 95))
-    right = right if right > left else left + 1
     grid = np.linspace(left, right, 2 * len(shown[0].histogram))
     lines, total = [], np.zeros_like(grid)
     for intensities in shown:

@@ -38,8 +38,8 @@ class Intensities:
 def measure_intensities(voxels: Voxels, *, axial: tuple[int, int] = (0, 1)) -> Intensities:
     """The intensities of a scan; those of the head from a coarser grid beyond a million voxels.
 
-    The head is what differs from the air in the corners by more than half of Otsu's threshold (Otsu 1979),
-    and in each axial slice what has such voxels on all four sides. That is a sketch of
+    The head is what differs from the air in the corners by more than their noise and half of Otsu's threshold
+    (Otsu 1979), and in each axial slice what has such voxels on all four sides. That is a sketch of
     `preparation.foreground` in a twentieth of its time: `scans` lies below `preparation`, which would bring
     torch along.
 
@@ -48,14 +48,18 @@ def measure_intensities(voxels: Voxels, *, axial: tuple[int, int] = (0, 1)) -> I
         axial: the two axes of `voxels` that axial slices have.
     """
     sample = _coarser(voxels).astype(np.float64)
-    deviation = np.abs(sample - float(np.median(_corners(voxels))))
-    bright = deviation > _otsu(deviation.clip(0, np.percentile(deviation, 99.5)).ravel()) / 2
+    air = _corners(voxels).astype(np.float64)
+    deviation = np.abs(sample - np.median(air))
+    otsu = _otsu(deviation.clip(0, np.percentile(deviation, 99.5)).ravel())
+    noise = float(np.percentile(np.abs(air - np.median(air)), 99.9))
+    bright = deviation > min(max(otsu / 2, noise), otsu)
     head = sample[np.logical_and.reduce([_between(bright, axis) for axis in axial]) | bright]
     if head.size < _SMALLEST_SHARE * sample.size:
         head = sample.ravel()
     low, *percentiles, high = (float(value) for value in np.percentile(head, (0.1, *PERCENTILES, 99.9)))
-    if not low < high:
-        low, high = low - 0.5, high + 0.5
+    if not high - low > 1e-6 * max(abs(low), abs(high)):  # one value, or too few of them for bins
+        room = max(0.5, abs(low) / 1000)
+        low, high = low - room, high + room
     counts, _ = np.histogram(head, bins=BINS, range=(low, high))
     return Intensities(
         minimum=float(voxels.min()),
@@ -91,11 +95,15 @@ def _corners(voxels: Voxels) -> npt.NDArray[np.float32]:
 
 
 def _otsu(values: npt.NDArray[np.float64]) -> float:
-    """The threshold that parts values into two classes of the largest variance between them (Otsu 1979)."""
+    """The threshold that parts values into two classes of the largest variance between them (Otsu 1979).
+
+    Between classes that lie apart any threshold does as well as the next; it is the middle of these.
+    """
     counts, edges = np.histogram(values, bins=256)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below
     mass = np.cumsum(counts * centres)
     difference = mass[:-1] / np.maximum(below, 1) - (mass[-1] - mass[:-1]) / np.maximum(above, 1)
-    return float(centres[int((below * above * difference**2).argmax())])
+    between = below * above * difference**2
+    return float(centres[:-1][between >= between.max() * (1 - 1e-9)].mean())

@@ -43,7 +43,8 @@ class Slicing:
         Writing into it writes into `voxels`.
         """
         steps = tuple(slice(None, None, -1 if flip else 1) for flip in self.reverse)
-        return voxels.transpose(self.axes)[steps]
+        pictures: Voxels = voxels.transpose(self.axes)[steps]
+        return pictures
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

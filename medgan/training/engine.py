@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
 
+from medgan.cyclegan import Weights
 from medgan.errors import ModelRefusedError
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
@@ -45,6 +46,10 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         self.training, self.batches, self.schedule = training, batches, schedule
         self.seed, self.precision = seed, precision
         self.torch_device = next(training.gan.parameters()).device
+        losses = training.recipe.losses
+        self.weights = Weights(
+            cycle=losses.cycle, identity=losses.identity * losses.cycle, structure=losses.structure
+        )
         epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
         super().__init__(
             device=self.torch_device,
@@ -67,7 +72,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
     @property
     def scale(self) -> int:
         """The factor by which the next step's images are smaller."""
-        return self.schedule.scale(self.progress)
+        return min(self.schedule.scale(self.progress), self.batches.coarsest)
 
     def run(self) -> None:
         """Train until the schedule ends or `terminate` is called."""
@@ -82,15 +87,15 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         number = training.step
         torch.manual_seed(self.seed * _UNLIMITED + number)
         chance = torch.Generator().manual_seed(self.seed * _UNLIMITED + number)
-        rate, weights = self.schedule.rate(self.progress), self.schedule.weights(self.progress)
+        rate = self.schedule.rate(self.progress)
         for optimiser in (training.generator_optimiser, training.discriminator_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = rate
         mixed = self.precision != torch.float32
         with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
             gan.discriminators.requires_grad_(False)
-            made = gan.translate(real, identity=weights.identity > 0)
-            loss, record = gan.generator_losses(made, weights, chance)
+            made = gan.translate(real, identity=self.weights.identity > 0)
+            loss, record = gan.generator_losses(made, self.weights, chance)
         _update(training.generator_optimiser, loss)
         with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
             gan.discriminators.requires_grad_(True)

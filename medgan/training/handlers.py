@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ignite.engine import Events
@@ -48,8 +49,7 @@ class Metrics:
 
     def __init__(self, file: Path, observer: Observer) -> None:
         self.file, self.observer = file, observer
-        self._sums: dict[str, float] = defaultdict(float)
-        self._count = 0
+        self._values: dict[str, list[float]] = defaultdict(list)
 
     def attach(self, engine: CycleGANTrainer) -> None:
         """Register with the engine; rows of steps that a resumed training repeats are taken out."""
@@ -59,15 +59,13 @@ class Metrics:
 
     def _add(self, engine: CycleGANTrainer) -> None:
         for name, value in engine.state.output.items():
-            self._sums[name] += value
-        self._count += 1
+            self._values[name].append(value)
 
     def _close(self, engine: CycleGANTrainer) -> None:
-        if not self._count:
+        if not self._values:
             return
-        means = {name: total / self._count for name, total in self._sums.items()}
-        self._sums.clear()
-        self._count = 0
+        means = {name: fmean(values) for name, values in self._values.items()}
+        self._values.clear()
         engine.state.metrics = means
         training = engine.training
         row = {"epoch": engine.state.epoch, "step": training.step, "seconds": round(training.elapsed, 1)}

@@ -20,6 +20,9 @@ from medgan.recipe import Recipe
 from medgan.training.cases import Case, Cases
 
 
+_FEWEST_PIXELS = 36
+
+
 @dataclass(frozen=True)
 class Stack:
     """Slices in order along one head, or for 3D its volume.
@@ -95,6 +98,11 @@ class Batches:
         """Whether positions are known on both sides, so that they can be matched."""
         known = (any(stack.positions for stack in group) for group in self.stacks.values())
         return self.recipe.sampling.match_position and (self.recipe.spatial_dims == 3 or all(known))
+
+    @property
+    def coarsest(self) -> int:
+        """The largest factor that leaves a frame with enough pixels for sulci and cortex to tell apart."""
+        return max(1, min(self.frame.whole) // _FEWEST_PIXELS)
 
     def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
         """The images of one step.

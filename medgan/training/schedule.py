@@ -1,10 +1,9 @@
-"""What changes as a training goes on: image size, weights and learning rate, by how far it is, 0 to 1."""
+"""What changes as a training goes on: image size and learning rate, by how far it is, 0 to 1."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medgan.cyclegan import Weights
 from medgan.recipe import Recipe
 
 
@@ -46,13 +45,3 @@ class Schedule:
         falling = 1 - optimiser.decay_from
         share = min(1.0, (1 - progress) / falling) if falling else 1.0
         return optimiser.learning_rate * share
-
-    def weights(self, progress: float) -> Weights:
-        """The weights of the losses; that of the mean image counts in the coarse stages alone."""
-        losses = self.recipe.losses
-        return Weights(
-            cycle=losses.cycle,
-            identity=losses.identity * losses.cycle,
-            structure=losses.structure,
-            mean=losses.mean if self.scale(progress) > 1 else 0.0,
-        )

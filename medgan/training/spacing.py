@@ -16,7 +16,8 @@ from medgan.scans import Found, find_scans
 def settle_spacing(recipe: Recipe, folders: Iterable[Path]) -> Recipe:
     """Put a number in the place of `spacing: auto`: the coarser of the contrasts' median pixel sizes.
 
-    The finer contrast is averaged rather than the coarser one blown up. Headers alone are read.
+    The finer contrast is averaged rather than the coarser one blown up. Headers alone are read. Pictures do not
+    count: their pixel size is not known, and they are never resampled by it.
     """
     if recipe.preparation.spacing != "auto":
         return recipe
@@ -33,12 +34,10 @@ def settle_spacing(recipe: Recipe, folders: Iterable[Path]) -> Recipe:
 def pixel_size(found: Found) -> float | None:
     """Size in mm of a scan's smallest pixel side in the axial plane (DICOM: in its own), from its header.
 
-    None where the header cannot be read; reading the scan will say why.
+    None for a picture, and where the header cannot be read; reading the scan will say why.
     """
-    if found.refusal is not None:
+    if found.refusal is not None or found.kind == "picture":
         return None
-    if found.kind == "picture":
-        return 1.0
     if found.series is not None:
         sizes = found.series.planes[0].spacing or ()
         return min(sizes) if sizes else None

@@ -13,7 +13,6 @@ _PANELS = {
     "cycle": ("cycle_t1", "cycle_t2"),
     "identity": ("identity_t1", "identity_t2"),
     "structure": ("structure_t1", "structure_t2"),
-    "mean image (coarse stages)": ("mean_t1", "mean_t2"),
 }
 
 

@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+)
 
 from medgan.scans.dicom_reading import Series, list_series, read_series
 from medgan.scans.dicom_writing import write_series
@@ -149,20 +155,21 @@ def test_the_pictures_are_a_view_through_which_voxels_can_be_written(tmp_path: P
 
 def private(acquisition: str) -> Callable[[int, Any], None]:
     def edit(_: int, dataset: Any) -> None:
-        dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(
-            0x6F, "CS", acquisition
-        )
+        block = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+        block.add_new(0x6F, "CS", acquisition)
 
     return edit
 
 
-def nested(**attributes: Any) -> Callable[[int, Any], None]:
+def nested(*, undefined_length: bool = True, **attributes: Any) -> Callable[[int, Any], None]:
     def edit(_: int, dataset: Any) -> None:
         dataset.MRAcquisitionType = "3D"
         inner = pydicom.Dataset()
         mark(**attributes)(0, inner)
         dataset.add_new(0x20050014, "LO", "Philips MR Imaging DD 005")
         dataset.add_new(0x2005140F, "SQ", [inner])
+        dataset[0x2005140F].is_undefined_length = undefined_length
+        inner.is_undefined_length_sequence_item = undefined_length
 
     return edit
 
@@ -191,13 +198,34 @@ def test_what_dcm2niix_counts_as_3d_is_turned_towards_ras(
     edit: Callable[[int, Any], None], orientation: str, implicit: bool, tmp_path: Path
 ) -> None:
     files = written(tmp_path / "in", phantom(slices=3), edit)
-    for file in files if implicit else ():
-        dataset = pydicom.dcmread(file)
-        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
-        pydicom.dcmwrite(file, dataset, implicit_vr=True, little_endian=True)
+    if implicit:
+        make_implicit(files)
     scan = read_one(files)
     assert scan.orientation == orientation
     assert_same(scan, by_dcm2niix(tmp_path / "in", tmp_path / "out")[0])
+
+
+def make_implicit(files: list[Path]) -> None:
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        pydicom.dcmwrite(file, dataset, implicit_vr=True, little_endian=True)
+
+
+def test_the_stored_form_of_a_mark_changes_no_layout(tmp_path: Path) -> None:
+    # Of defined length, dcm2niix sees what is nested in explicit VR alone.
+    edit = nested(EchoPlanarPulseSequence="YES", undefined_length=False)
+    files = written(tmp_path, phantom(slices=3), edit)
+    explicit = read_one(files)
+    make_implicit(files)
+    assert read_one(files).orientation == explicit.orientation == "LAS"
+
+
+def test_a_series_that_is_marked_3d_in_part_is_not_turned(tmp_path: Path) -> None:
+    def some(k: int, dataset: Any) -> None:
+        dataset.MRAcquisitionType = "2D" if k == 2 else "3D"
+
+    assert read_one(written(tmp_path, phantom(), some)).orientation == "LAS"
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_a_coarse_stage_shows_whole_frames_that_the_networks_can_take(
         assert side % settings.halvings == 0
         assert side >= settings.least_side
         assert side >= whole / scale
-    assert float((image + 1).sum() / 1.5) == pytest.approx(size[0] * size[1] / scale**2, rel=1e-3)
+    assert float((image[0] + 1).sum() / 1.5) == pytest.approx(size[0] * size[1] / scale**2, rel=1e-3)
 
 
 def test_3d_patches_lie_in_the_head(make_case: Any, as_domains: Any) -> None:
@@ -169,28 +169,28 @@ def test_3d_patches_lie_in_the_head(make_case: Any, as_domains: Any) -> None:
     for axis in range(3):
         ramp = np.linspace(-1, 1, shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)])
         volumes.append(make_case(np.broadcast_to(ramp, shape), head=head))
-    settings = recipe("crop=8", "generator.channels=[2, 4]", "spatial_dims=3", "position_jitter=0.3")
+    settings = recipe("crop=16", "spatial_dims=3", "position_jitter=0.3")
     for axis, case in enumerate(volumes):
         batches = Batches(as_domains([case], [case]), settings, slab=1, seed=0)
         assert batches.matched
         patches = torch.cat([batches.batch(step)["t1"] for step in range(40)])
-        assert patches.shape[1:] == (1, 8, 8, 8)
+        assert patches.shape[1:] == (1, 16, 16, 16)
         centres = (patches.mean(dim=(1, 2, 3, 4)) / 2 + 0.5) * (shape[axis] - 1)
         low, high = head[axis]
         assert centres.min() >= low - 1
         assert centres.max() <= high + 1
-        assert centres.max() - centres.min() > 0.6 * (min(high, shape[axis] - 4) - max(low, 4))
+        assert centres.max() - centres.min() > 0.6 * (min(high, shape[axis] - 8) - max(low, 8))
 
 
 def test_3d_patches_of_both_contrasts_are_matched(make_case: Any, as_domains: Any) -> None:
-    t1, t2 = make_case(np.broadcast_to(heights(40)[:, :, :], (16, 16, 40))), make_case(heights(60))
-    settings = recipe("crop=8", "spatial_dims=3", "position_jitter=0")
+    t1, t2 = make_case(heights(80)), make_case(heights(120))
+    settings = recipe("crop=16", "spatial_dims=3", "position_jitter=0")
     batches = Batches(as_domains([t1], [t2]), settings, slab=1, seed=0)
     apart = [
         (batches.batch(step)["t1"].mean(dim=(1, 2, 3, 4)) - batches.batch(step)["t2"].mean(dim=(1, 2, 3, 4))).abs()
         for step in range(20)
     ]
-    assert torch.cat(apart).max() < 0.25
+    assert torch.cat(apart).max() < 0.2
 
 
 def test_a_volume_smaller_than_a_patch_is_padded(make_case: Any, as_domains: Any) -> None:
