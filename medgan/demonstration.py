@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from medgan.sample_data import SampleData, make_sample_data
 from medgan.scans import read_nifti
 from medgan.synthesis import Synthesizer, find_inputs, synthesize_each
 from medgan.training import Observer, train
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _SLICES = (0.3, 0.42, 0.55, 0.68, 0.8)
 _SETTINGS = ("sampling.crop=null", "training.preview_seconds=10")
@@ -64,7 +68,9 @@ def demonstrate(
         OutputNotWrittenError: it cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError("exists already and is not empty", file=out, remedy="Give another folder with --out.")
+        raise UsageError(
+            "exists already and is not empty", file=out, remedy="Give another folder with --out."
+        )
     data = make_sample_data(out / "data", seed=seed)
     run = train(
         data.t1,
@@ -136,7 +142,14 @@ def _compare(data: SampleData, target: str, made: Path) -> tuple[Comparison, lis
     return comparison, [[volume[:, :, plane] for volume in columns] for plane in planes]
 
 
-def _grid(directions: list[list[list[np.ndarray]]]) -> object:
+def _grid(directions: list[list[list[np.ndarray]]]) -> Image.Image:
     rows = [left + right for left, right in zip(*directions, strict=True)]
-    headings = ["T1w (source)", "T2w by medgan", "T2w (truth)", "T2w (source)", "T1w by medgan", "T1w (truth)"]
+    headings = [
+        "T1w (source)",
+        "T2w by medgan",
+        "T2w (truth)",
+        "T2w (source)",
+        "T1w by medgan",
+        "T1w (truth)",
+    ]
     return picture_grid(rows, headings=headings, mark=f"procedural head, held out | 'by medgan': {MARK}")

@@ -33,7 +33,10 @@ def choose_device(name: str = "auto") -> DeviceChoice:
     kind, _, number = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdecimal())):
         raise UsageError(f"{name!r} is not a device", remedy="Use auto, cpu, cuda, cuda:N or mps.")
-    cuda, mps = torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.backends.mps.is_available()
+    cuda, mps = (
+        torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        torch.backends.mps.is_available(),
+    )
     if kind == "auto":
         kind = "cuda" if cuda else "mps" if mps else "cpu"
         reason = {

@@ -28,7 +28,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".medgan-", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=".medgan-", suffix="".join(path.suffixes[-2:]), dir=path.parent
+        )
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -77,6 +79,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for leftover in (temporary, replaced):
             if leftover is not None and leftover.exists():
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Take away what a killed process left half written in `folder`; call it where none is at work."""
+    for path in folder.glob(".medgan-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,7 +26,8 @@ class SamplingSettings(_Settings):
         None, ge=16, description="Side in pixels (3D: voxels) of random crops; none for the full frame."
     )
     slab: int | Literal["auto"] = Field(
-        1, description="Neighbouring slices that the network sees at once (odd); auto: 3 where volumes are given."
+        1,
+        description="Neighbouring slices that the network sees at once (odd); auto: 3 where volumes are given.",
     )
     slab_spacing: float | None = Field(
         None, gt=0, description="Distance in mm between a slab's slices; none for the scan's own slices."
@@ -47,10 +48,14 @@ class GeneratorSettings(_Settings):
     """A generator of `medgan.networks`."""
 
     kind: Literal["unet", "resnet"] = "unet"
-    channels: tuple[int, ...] = Field((16, 32, 64, 128), min_length=2, description="From full size downwards.")
+    channels: tuple[int, ...] = Field(
+        (16, 32, 64, 128), min_length=2, description="From full size downwards."
+    )
     residual_units: int = Field(4, ge=0, description="Residual units at the coarsest size.")
     upsampling: Literal["resize", "transposed"] = "resize"
-    finest_skip: int = Field(0, ge=0, description="Finest level with a skip (U-Net): 0 all, 1 none at full size.")
+    finest_skip: int = Field(
+        0, ge=0, description="Finest level with a skip (U-Net): 0 all, 1 none at full size."
+    )
     initial_gain: float = Field(1.0, gt=0, le=1, description="Scale of the last layer's first weights.")
     dropout: float = Field(0.0, ge=0, lt=1)
 
@@ -81,7 +86,9 @@ class OptimiserSettings(_Settings):
     learning_rate: float = Field(2e-4, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
-    decay_from: float = Field(0.5, ge=0, le=1, description="Fraction after which the rate falls linearly to 0.")
+    decay_from: float = Field(
+        0.5, ge=0, le=1, description="Fraction after which the rate falls linearly to 0."
+    )
     ema: float = Field(0.99, ge=0, lt=1, description="Decay per step of the generators' average; 0 for none.")
 
 
@@ -93,7 +100,8 @@ class Stage(_Settings):
     """
 
     scale: int = Field(
-        ge=2, description="Images are averaged over this many pixels, or fewer where a head would become too small."
+        ge=2,
+        description="Images are averaged over this many pixels, or fewer where a head would become too small.",
     )
     share: float = Field(gt=0, lt=1, description="Share of the training.")
 
@@ -268,7 +276,9 @@ def _apply(settings: dict[str, Any], change: str) -> None:
 
 def _full_path(key: str) -> str:
     paths = setting_paths()
-    found = [path for path in paths if path == key] or [path for path in paths if path.rpartition(".")[2] == key]
+    found = [path for path in paths if path == key] or [
+        path for path in paths if path.rpartition(".")[2] == key
+    ]
     if len(found) == 1:
         return found[0]
     if found:

@@ -36,7 +36,9 @@ def head_voxels(
     return simulate_contrast(head, contrast, person)
 
 
-def write_head(path: Path, contrast: str, person: int, *, affine: npt.ArrayLike | None = None, **grid: Any) -> Path:
+def write_head(
+    path: Path, contrast: str, person: int, *, affine: npt.ArrayLike | None = None, **grid: Any
+) -> Path:
     """Write `head_voxels` as NIfTI; an affine other than RAS turns the voxels along, so that it stays one head."""
     voxels = head_voxels(contrast, person, **grid)
     spacing = grid.get("spacing", 5.0)

@@ -19,7 +19,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int, mps: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cuda", "mps", "chosen"), [(2, False, "cuda:0"), (1, True, "cuda:0"), (0, True, "mps"), (0, False, "cpu")]
+    ("cuda", "mps", "chosen"),
+    [(2, False, "cuda:0"), (1, True, "cuda:0"), (0, True, "mps"), (0, False, "cpu")],
 )
 def test_auto_takes_cuda_then_mps_then_the_cpu(
     cuda: int, mps: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
@@ -56,7 +57,11 @@ def test_a_name_that_is_no_device_is_wrong_usage(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("able", "dtype"),
-    [({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32)],
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx2": True}, torch.float32),
+    ],
 )
 def test_a_cpu_computes_in_bfloat16_where_it_multiplies_it_natively(
     able: dict[str, Any], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch

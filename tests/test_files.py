@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from medgan.errors import OutputNotWrittenError
-from medgan.files import append_line, sha256, whole_file, whole_folder, write_json, write_text
+from medgan.files import (
+    append_line,
+    remove_leftovers,
+    sha256,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
 
 
 def contents(folder: Path) -> list[str]:
@@ -197,3 +205,14 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     content = os.urandom(3 << 20)
     (tmp_path / "x").write_bytes(content)
     assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".medgan-abc.safetensors").write_text("half")
+    (tmp_path / ".medgan-folder").mkdir()
+    (tmp_path / ".medgan-folder" / "half").write_text("half")
+    for kept in ("medgan", ".hidden", "x.medgan-y"):
+        (tmp_path / kept).write_text("mine")
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "absent")
+    assert contents(tmp_path) == [".hidden", "medgan", "x.medgan-y"]

@@ -36,7 +36,10 @@ beside it where the input is a picture, and a JSON sidecar."""
 @click.option("--format", "wanted", type=click.Choice(["nifti", "png"]), help="nifti, or PNG pictures.")
 @click.option("--series", metavar="UID_OR_NUMBER", help="Which DICOM series, where a folder holds several.")
 @click.option(
-    "--volume", type=click.IntRange(min=0), metavar="N", help="Which volume of a 4D NIfTI file, counted from 0."
+    "--volume",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Which volume of a 4D NIfTI file, counted from 0.",
 )
 @device_option
 @common_options

@@ -34,7 +34,9 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
     metavar="DIR",
     help="Folder of T1w scans: NIfTI, DICOM, PNG or JPEG, nested or not.",
 )
-@click.option("--t2-dir", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The same for T2w.")
+@click.option(
+    "--t2-dir", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The same for T2w."
+)
 @click.option(
     "-o",
     "--out",
@@ -48,7 +50,9 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe; repeatable."
 )
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Passes; the recipe's own if not given.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Passes; the recipe's own if not given."
+)
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -56,8 +60,12 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
     help="Time limit. Given alone, the clock decides the length, and the schedule fits itself to it.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --out from its newest checkpoint.")
-@click.option("--init", metavar="MODEL", help="Start from the weights of this run or model; none for fresh ones.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of weights and sampling.  [default: 0]")
+@click.option(
+    "--init", metavar="MODEL", help="Start from the weights of this run or model; none for fresh ones."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of weights and sampling.  [default: 0]"
+)
 @device_option
 @common_options
 def command(
@@ -94,7 +102,9 @@ def command(
             device=device,
             observer=observer,
         )
-    screen.say(f"Done. The model is in {run / 'model'}; look at {run / 'previews.gif'} and {run / 'losses.png'}.")
+    screen.say(
+        f"Done. The model is in {run / 'model'}; look at {run / 'previews.gif'} and {run / 'losses.png'}."
+    )
     screen.say(f"Next: medgan synthesize SCAN --target t2 --model {run}")
     screen.say(NOTICE)
 
@@ -162,7 +172,9 @@ def plan_lines(plan: Plan) -> list[str]:
     for key in CONTRASTS:
         cases = plan.domains[key]
         shapes = sorted({case.shape for case in cases.cases})
-        sizes = " x ".join(map(str, shapes[0])) + (f" to {' x '.join(map(str, shapes[-1]))}" if shapes[1:] else "")
+        sizes = " x ".join(map(str, shapes[0])) + (
+            f" to {' x '.join(map(str, shapes[-1]))}" if shapes[1:] else ""
+        )
         refused = f", {len(cases.refused)} refused" if cases.refused else ""
         lines.append(
             f"{contrast(key).label}: {len(cases.cases)} scans, {cases.slices} slices, prepared to {sizes}{refused}"
@@ -183,7 +195,11 @@ def plan_lines(plan: Plan) -> list[str]:
             if plan.matched
             else "Positions are not known on both sides (pictures without numbers), so images are drawn at random."
         )
-    length = f"{plan.steps} steps ({plan.epoch_length} an epoch)" if plan.steps else f"{plan.epoch_length} steps an epoch"
+    length = (
+        f"{plan.steps} steps ({plan.epoch_length} an epoch)"
+        if plan.steps
+        else f"{plan.epoch_length} steps an epoch"
+    )
     limit = f", at most {plan.minutes:g} min" if plan.minutes else ""
     done = f", {plan.done} of them done" if plan.done else ""
     guess = plan.estimate

@@ -31,7 +31,9 @@ class CycleLoss(nn.Module):
         """Two (N, C, ...) images in [-1, 1] -> a scalar."""
         loss = functional.l1_loss(back, real)
         if self.ssim is not None:
-            loss = (1 - self.ssim_share) * loss + self.ssim_share * self.ssim(as_single(back), as_single(real))
+            loss = (1 - self.ssim_share) * loss + self.ssim_share * self.ssim(
+                as_single(back), as_single(real)
+            )
         return loss
 
 

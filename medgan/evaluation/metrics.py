@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ def score(prediction: Volume, reference: Volume, mask: Mask) -> Score:
     error = p[mask] - r[mask]
     flat = p[mask].std() == 0 or r[mask].std() == 0
     return Score(
-        psnr=float(-10 * np.log10(max(np.mean(error**2), 1e-12))),
+        psnr=-10 * math.log10(max(float(np.mean(error**2)), 1e-12)),
         ssim=float(ssim_map(p, r)[mask].mean()),
         mae=float(np.abs(error).mean()),
         r=0.0 if flat else float(np.corrcoef(p[mask], r[mask])[0, 1]),
@@ -50,9 +51,10 @@ def score(prediction: Volume, reference: Volume, mask: Mask) -> Score:
 def ssim_map(a: Volume, b: Volume) -> Volume:
     """SSIM around each voxel of two volumes in [0, 1], axial slice by slice, mirrored at the edges."""
     half = _WINDOW // 2
+    padding = ((0, 0), (half, half), (half, half))
     slices = [
-        torch.from_numpy(np.pad(np.moveaxis(v, 2, 0), ((0, 0), (half, half), (half, half)), mode="symmetric"))[:, None]
-        for v in (a, b)
+        torch.from_numpy(np.pad(np.moveaxis(volume, 2, 0), padding, mode="symmetric"))[:, None]
+        for volume in (a, b)
     ]
     similarity, _ = compute_ssim_and_cs(
         slices[0],

@@ -27,7 +27,8 @@ PROTOCOL: Mapping[str, str] = {
 def canonical_voxels(scan: Scan) -> Volume:
     """(X, Y, Z) towards right, anterior, superior: axial slices are the last axis."""
     turn = nibabel.io_orientation(scan.affine)
-    return np.asarray(nibabel.apply_orientation(scan.voxels, turn), dtype=np.float64)
+    turned: npt.NDArray[np.float32] = nibabel.apply_orientation(scan.voxels, turn)
+    return turned.astype(np.float64)
 
 
 def head(reference: Volume) -> Mask:

@@ -9,7 +9,9 @@ from medgan.models.manifest import Manifest
 def model_card(manifest: Manifest) -> str:
     """Markdown that says what the model is, what it was trained on and what it must not be used for."""
     recipe, training = manifest.recipe, manifest.training
-    dims = "3D" if recipe.spatial_dims == 3 else "2D" if manifest.slab == 1 else f"2.5D, {manifest.slab} slices"
+    dims = (
+        "3D" if recipe.spatial_dims == 3 else "2D" if manifest.slab == 1 else f"2.5D, {manifest.slab} slices"
+    )
     lines = [
         f"# medgan model: {manifest.name}",
         "",
@@ -26,7 +28,9 @@ def model_card(manifest: Manifest) -> str:
     ]
     lines += [
         f"- Architecture: {recipe.generator.kind}, {dims}",
-        f"- Recipe: `{recipe.name}` ({recipe.description})" if recipe.description else f"- Recipe: `{recipe.name}`",
+        f"- Recipe: `{recipe.name}` ({recipe.description})"
+        if recipe.description
+        else f"- Recipe: `{recipe.name}`",
         f"- Made by medgan {manifest.medgan_version} on {manifest.created[:10]}",
         "",
         "## What it was trained on",

@@ -53,7 +53,9 @@ class Model:
         if not file.is_file():
             raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN)
         if sha256(file) != weights.sha256:
-            raise ModelRefusedError("does not have the checksum that model.json states", file=file, remedy=_AGAIN)
+            raise ModelRefusedError(
+                "does not have the checksum that model.json states", file=file, remedy=_AGAIN
+            )
         network = build_generator(self.manifest.recipe, slab=self.manifest.slab)
         try:
             network.load_state_dict(safetensors.torch.load_file(file))
@@ -137,7 +139,10 @@ def save_model(
 def _library_versions() -> dict[str, str]:
     import importlib.metadata
 
-    return {name: importlib.metadata.version(name) for name in ("torch", "monai", "numpy", "nibabel", "safetensors")}
+    return {
+        name: importlib.metadata.version(name)
+        for name in ("torch", "monai", "numpy", "nibabel", "safetensors")
+    }
 
 
 _AGAIN = "The folder is damaged: copy it again from where it came, or train again."

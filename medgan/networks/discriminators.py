@@ -25,7 +25,13 @@ class MultiViewDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, *, spatial_dims: int, slab: int = 1, channels: int = 32, layers: int = 3, views: Sequence[int] = (1,)
+        self,
+        *,
+        spatial_dims: int,
+        slab: int = 1,
+        channels: int = 32,
+        layers: int = 3,
+        views: Sequence[int] = (1,),
     ) -> None:
         super().__init__()
         self.views = tuple(views)

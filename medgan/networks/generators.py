@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -66,7 +67,9 @@ class Up(nn.Module):
             )
             enlarged = in_channels
         else:
-            self.enlarge = _block(spatial_dims, in_channels, out_channels, kernel_size=4, strides=2, transposed=True)
+            self.enlarge = _block(
+                spatial_dims, in_channels, out_channels, kernel_size=4, strides=2, transposed=True
+            )
             enlarged = out_channels
         self.merge = _block(spatial_dims, enlarged + skip_channels, out_channels, dropout=dropout)
 
@@ -109,7 +112,7 @@ class UNetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = _block(spatial_dims, slab, channels[0])
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
+        pairs = list(itertools.pairwise(channels))
         self.downs = nn.ModuleList(_block(spatial_dims, above, below, strides=2) for above, below in pairs)
         self.bottom = nn.Sequential(*(_residual(spatial_dims, channels[-1]) for _ in range(residual_units)))
         self.ups = nn.ModuleList(
@@ -157,14 +160,15 @@ class ResNetGenerator(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
+        pairs = list(itertools.pairwise(channels))
         self.stem = _block(spatial_dims, slab, channels[0], kernel_size=7)
         self.downs = nn.Sequential(*(_block(spatial_dims, above, below, strides=2) for above, below in pairs))
         self.bottom = nn.Sequential(
             *(_residual(spatial_dims, channels[-1], dropout=dropout) for _ in range(residual_units))
         )
         self.ups = nn.ModuleList(
-            Up(spatial_dims, below, 0, above, upsampling=upsampling, dropout=0.0) for above, below in reversed(pairs)
+            Up(spatial_dims, below, 0, above, upsampling=upsampling, dropout=0.0)
+            for above, below in reversed(pairs)
         )
         self.head = Head(spatial_dims, channels[0], slab, kernel_size=7, initial_gain=initial_gain)
 

@@ -83,7 +83,9 @@ def save_animation(pictures: Sequence[Path], path: Path, *, milliseconds: int = 
         )
 
 
-def save_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], steps: Sequence[float], path: Path) -> None:
+def save_curves(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], steps: Sequence[float], path: Path
+) -> None:
     """Write line charts as PNG.
 
     Args:

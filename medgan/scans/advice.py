@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from medgan.contrasts import CONTRASTS
+from medgan.scans.finding import SMALLEST_STACK, picture_rank
 from medgan.scans.inspection import Inspected, printable
 
 FEW_SLICES = 20
 """Axial slices of a contrast below which a training has next to nothing to learn from."""
-SMALLEST_STACK = 4
 """Numbered pictures of one name from which training tells how far up the head each lies."""
 _DIFFERENT_PIXELS = 1.5
 _THICK = 2.0
@@ -105,12 +104,12 @@ def _unnumbered(scans: Sequence[Inspected]) -> str:
     pictures = [scan for scan in scans if scan.found.kind == "picture"]
     stacks: dict[str, list[Inspected]] = defaultdict(list)
     loose = []
-    for scan in pictures:  # the rule of training: the last number in the name, and all around it
-        match = re.fullmatch(r"(.*?)(\d{1,9})(\D*)", scan.found.path.stem)
-        if match is None:
+    for scan in pictures:
+        rank = picture_rank(scan.found.path)
+        if rank is None:
             loose.append(scan)
         else:
-            stacks[f"{scan.found.path.parent}/{match[1]}*{match[3]}"].append(scan)
+            stacks[rank[0]].append(scan)
     loose += [scan for stack in stacks.values() if len(stack) < SMALLEST_STACK for scan in stack]
     if not loose or len(scans) < 2:
         return ""

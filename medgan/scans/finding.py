@@ -73,6 +73,18 @@ def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
 
 
+SMALLEST_STACK = 4  # fewer numbered pictures of one name tell nothing of the head's height
+
+
+def picture_rank(path: Path) -> tuple[str, int] | None:
+    """The stack and place of a picture such as `Image #12.png`: all around its last number, and that number.
+
+    None for a picture without a number: nothing tells how far up the head it lies.
+    """
+    match = re.fullmatch(r"(.*?)(\d{1,9})(\D*)", path.stem)
+    return (f"{path.parent}/{match[1]}*{match[3]}", int(match[2])) if match else None
+
+
 def _find_in(root: Path, files: list[Path]) -> list[Found]:
     found = [Found(file, kind, _stem(file)) for file in files if (kind := _kind_by_name(file))]
     others = [file for file in files if not _kind_by_name(file) and _is_dicom(file, trust_name=False)]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from medgan.contrasts import contrast_from_name
+from medgan.contrasts import contrast_from_name, spells_other_contrast
 from medgan.errors import InputRefusedError, OutputNotWrittenError, UsageError
 from medgan.files import whole_file
 from medgan.scans.checks import check_shape, check_voxels
@@ -70,7 +70,7 @@ def read_picture(path: Path) -> Scan:
     return Scan(
         voxels=voxels,
         affine=np.diag([-1.0, -1.0, 1.0, 1.0]),
-        contrast=hints.contrast or _contrast_of_folder(path),
+        contrast=hints.contrast or (None if spells_other_contrast(path) else _contrast_of_folder(path)),
         source=Source(
             path=path,
             kind="picture",

@@ -46,7 +46,8 @@ def write_outputs(
     """
     if exact:
         stem = next(
-            (out.name[: -len(suffix)] for suffix in (*_NIFTI_SUFFIXES, ".png") if out.name.endswith(suffix)), out.stem
+            (out.name[: -len(suffix)] for suffix in (*_NIFTI_SUFFIXES, ".png") if out.name.endswith(suffix)),
+            out.stem,
         )
         folder = out.parent
     else:
@@ -116,8 +117,14 @@ def _write_png(synthetic: Synthetic, path: Path) -> None:
     scan, learnt = synthetic.scan, synthetic.range
     if scan.source.kind == "picture":
         # Pictures of one depth have one scale; where it was learnt, it is kept, and stretched to another depth.
-        low, high = (0.0, 2.0**synthetic.bits - 1) if synthetic.bits else (min(0.0, learnt.background), learnt.high)
-        text = {"Description": synthetic.description, "Comment": MARK, "Scale": f"black {low:g}, white {high:g}"}
+        low, high = (
+            (0.0, 2.0**synthetic.bits - 1) if synthetic.bits else (min(0.0, learnt.background), learnt.high)
+        )
+        text = {
+            "Description": synthetic.description,
+            "Comment": MARK,
+            "Scale": f"black {low:g}, white {high:g}",
+        }
         write_picture(scan, path, low=low, high=high, bits=scan.source.bits or 8, text=text)
     else:
         mark = f"{synthetic.direction.upper()} | research only, not for diagnosis"

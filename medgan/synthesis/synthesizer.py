@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-
 from medgan import __version__
 from medgan.contrasts import contrast, other
 from medgan.devices import DeviceChoice, choose_device, choose_precision
@@ -78,7 +77,9 @@ class Synthesizer:
             precision=choose_precision(recipe.training.precision, self.device.device),
         )
 
-    def __call__(self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None) -> Synthetic:
+    def __call__(
+        self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None
+    ) -> Synthetic:
         """Synthesise one scan.
 
         Args:

@@ -73,7 +73,12 @@ class Translator:
         padding = [size for axis in (3, 2, 1) for size in (0, max(0, patch - image.shape[axis]))]
         padded = functional.pad(image, padding, value=-1.0)
         inferer = SlidingWindowInferer(
-            roi_size=(patch,) * 3, sw_batch_size=2, overlap=0.5, mode="gaussian", sw_device=self.device, device="cpu"
+            roi_size=(patch,) * 3,
+            sw_batch_size=2,
+            overlap=0.5,
+            mode="gaussian",
+            sw_device=self.device,
+            device="cpu",
         )
         made: Any = inferer(padded[None], self._run)
         _, width, height, depth = image.shape

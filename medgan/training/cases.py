@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from medgan.models import Domain
 from medgan.preparation import IntensityRange, Prepared, find_foreground, measure_range, median_range, prepare
 from medgan.recipe import Recipe
 from medgan.scans import Found, Scan, find_scans, read_scan
+from medgan.scans.finding import picture_rank
 
 _HEAD_SHARE = 0.02
 _CACHE_VERSION = 1
@@ -92,7 +92,9 @@ class Cases:
             kinds=tuple(sorted({case.kind for case in self.cases})),
             spacings=tuple((float(axis.min()), float(axis.max())) for axis in spacings.T),
             bits=bits.pop() if len(bits) == 1 else None,
-            fingerprint=hashlib.sha256("".join(sorted(case.digest for case in self.cases)).encode()).hexdigest(),
+            fingerprint=hashlib.sha256(
+                "".join(sorted(case.digest for case in self.cases)).encode()
+            ).hexdigest(),
         )
 
 
@@ -161,7 +163,9 @@ def _prepare_one(
     guess = known.pop("contrast")
     known["intensity"] = IntensityRange(**known["intensity"])
     known = {name: _tuples(value) for name, value in known.items()}
-    return Case(name=item.stem, image=image, rank=_rank(item), **known), guess
+    return Case(
+        name=item.stem, image=image, rank=picture_rank(item.path) if item.kind == "picture" else None, **known
+    ), guess
 
 
 def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
@@ -211,12 +215,6 @@ def _cache_key(item: Found, recipe: Recipe, pictures: IntensityRange | None) -> 
     shared = pictures.model_dump_json() if pictures is not None and item.kind == "picture" else ""
     text = json.dumps([_CACHE_VERSION, stats, settings, shared])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _rank(item: Found) -> tuple[str, int] | None:
-    """The stack and number of a picture such as `Image #12.png`: its last number, and all before it."""
-    match = re.fullmatch(r"(.*?)(\d{1,9})(\D*)", item.path.stem) if item.kind == "picture" else None
-    return (f"{item.path.parent}/{match[1]}*{match[3]}", int(match[2])) if match else None
 
 
 def _tuples(value: Any) -> Any:

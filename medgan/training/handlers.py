@@ -211,7 +211,8 @@ def mlflow_logger(run: Path) -> Any:
     from monai.handlers import MLFlowHandler
 
     return MLFlowHandler(
-        tracking_uri=(run / "mlruns").resolve().as_uri(), iteration_log=False, epoch_log=True, output_transform=lambda x: None
+        tracking_uri=(run / "mlruns").resolve().as_uri(),
+        iteration_log=False,
+        epoch_log=True,
+        output_transform=lambda x: None,
     )
-
-

@@ -56,6 +56,8 @@ def draw_preview(made: Translation, path: Path, *, heading: str) -> None:
 
 def _unit_planes(images: torch.Tensor) -> npt.NDArray[np.float32]:
     """(N, C, X, Y[, Z]) in [-1, 1] -> (N, X, Y) in [0, 1]: the middle slice of a slab or patch."""
-    planes = images[:, 0, :, :, images.shape[-1] // 2] if images.ndim == 5 else images[:, images.shape[1] // 2]
+    planes = (
+        images[:, 0, :, :, images.shape[-1] // 2] if images.ndim == 5 else images[:, images.shape[1] // 2]
+    )
     unit: npt.NDArray[np.float32] = ((planes + 1) / 2).numpy()
     return unit

@@ -17,8 +17,8 @@ from torch.nn import functional
 from medgan.preparation import augmentation
 from medgan.preparation.slabs import slab_planes, slab_step
 from medgan.recipe import Recipe
+from medgan.scans.finding import SMALLEST_STACK
 from medgan.training.cases import Case, Cases
-
 
 _FEWEST_PIXELS = 36
 
@@ -54,7 +54,7 @@ def stacks(cases: Sequence[Case], *, spatial_dims: int) -> list[Stack]:
         else:
             loose.append(case)
     for pictures in numbered.values():
-        if len(pictures) < 4:
+        if len(pictures) < SMALLEST_STACK:
             loose += [case for _, case in pictures]
             continue
         ordered = [case for _, case in sorted(pictures, key=lambda numbered: numbered[0])]
@@ -128,7 +128,7 @@ class Batches:
             return torch.stack([self._patch(case, np.full(3, 0.5)) for case, _ in chosen])
         largest = max(self.stacks[key], key=lambda stack: len(stack.items))
         picks = np.linspace(0.15, 0.85, count) * (len(largest.items) - 1)
-        return torch.stack([self._whole(*largest.items[int(round(pick))]) for pick in picks])
+        return torch.stack([self._whole(*largest.items[round(pick)]) for pick in picks])
 
     def _draw(self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator) -> torch.Tensor:
         sampling = self.recipe.sampling

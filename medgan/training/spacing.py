@@ -8,6 +8,8 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
 
 from medgan.recipe import Recipe
 from medgan.scans import Found, find_scans
@@ -43,9 +45,9 @@ def pixel_size(found: Found) -> float | None:
         return min(sizes) if sizes else None
     try:
         affine = nibabel.load(found.path).affine
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError):
+    except (OSError, EOFError, ValueError, ImageFileError):
         return None
-    turned = nibabel.affines.voxel_sizes(affine)
+    turned = voxel_sizes(affine)
     axes = nibabel.io_orientation(affine)[:, 0]
     in_plane = [float(size) for size, axis in zip(turned, axes, strict=True) if axis in (0, 1)]
     return min(in_plane) if in_plane and np.isfinite(in_plane).all() and min(in_plane) > 0 else None

@@ -16,7 +16,7 @@ import torch
 from medgan import __version__
 from medgan.devices import DeviceChoice, choose_device, choose_precision
 from medgan.errors import InterruptedByUserError, ModelRefusedError, UsageError
-from medgan.files import write_json
+from medgan.files import remove_leftovers, write_json
 from medgan.models import History, load_model, save_model
 from medgan.recipe import Recipe, load_recipe, save_recipe
 from medgan.training.cases import Cases, prepare_folder
@@ -104,6 +104,8 @@ def train(
     trainer = job.trainer()
     warnings = [text for cases in domains.values() for text in cases.warnings]
     if resume:
+        for place in (run, run / "checkpoints", run / "cache", run / "previews"):
+            remove_leftovers(place)
         warnings += job.resume(trainer)
     if trainer.training.step == 0 and init is not None and str(init) != "none":
         _start_from(trainer.training, load_model(init))

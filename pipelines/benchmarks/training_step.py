@@ -66,7 +66,9 @@ def measure(recipe_name: str, size: int, device_name: str, steps: int) -> dict[s
 
 def main() -> None:
     """Run each size in its own process and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", default="slices")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=5)
@@ -87,7 +89,8 @@ def main() -> None:
         row = json.loads(output.splitlines()[-1])
         rows.append(row)
         peak, before = (
-            "?" if row[key] is None else f"{row[key] / 2**30:.2f} GiB" for key in ("peak_bytes", "peak_bytes_before")
+            "?" if row[key] is None else f"{row[key] / 2**30:.2f} GiB"
+            for key in ("peak_bytes", "peak_bytes_before")
         )
         print(
             f"{size:4d}  {row['batch']:5d}  {row['seconds_per_step']:6.3f}  {row['seconds_per_image']:7.3f}  "

@@ -110,7 +110,9 @@ def test_copying_generators_please_all_losses_but_the_adversarial_one() -> None:
 def test_the_structure_loss_compares_a_fake_with_its_source() -> None:
     gan = gan_of(Negative, says=1.0)
     made = gan.translate(batch())
-    swapped = Translation(real=made.real, fake=dict(zip(("t2", "t1"), made.fake.values(), strict=True)), back=made.back, same={})
+    swapped = Translation(
+        real=made.real, fake=dict(zip(("t2", "t1"), made.fake.values(), strict=True)), back=made.back, same={}
+    )
     weights = Weights(cycle=0, identity=0, structure=1)
     _, right = gan.generator_losses(made, weights, chance())
     _, wrong = gan.generator_losses(swapped, weights, chance())
@@ -161,7 +163,9 @@ def test_with_frozen_discriminators_the_generators_step_changes_generators_alone
 
 @pytest.mark.parametrize("augment", [False, True])
 @pytest.mark.parametrize("adversarial", ["least_squares", "bce"])
-def test_a_step_of_the_generators_lowers_their_loss_on_the_same_batch(adversarial: Any, augment: bool) -> None:
+def test_a_step_of_the_generators_lowers_their_loss_on_the_same_batch(
+    adversarial: Any, augment: bool
+) -> None:
     gan, real = small_gan(augment=augment, adversarial=adversarial, cycle_ssim=0.2), batch()
     optimiser = torch.optim.SGD(gan.generators.parameters(), lr=1e-3)
     losses = []

@@ -11,9 +11,7 @@ from medgan.networks import MultiViewDiscriminator
 @pytest.mark.parametrize(("spatial_dims", "size"), [(2, (48, 64)), (3, (24, 32, 40))])
 @pytest.mark.parametrize("slab", [1, 3])
 def test_each_view_gives_a_map_of_logits(spatial_dims: int, size: tuple[int, ...], slab: int) -> None:
-    judge = MultiViewDiscriminator(
-        spatial_dims=spatial_dims, slab=slab, channels=4, layers=2, views=(1, 2)
-    )
+    judge = MultiViewDiscriminator(spatial_dims=spatial_dims, slab=slab, channels=4, layers=2, views=(1, 2))
     logits = judge(torch.randn(2, slab, *size))
     assert len(logits) == 2
     for view in logits:
@@ -47,7 +45,9 @@ def test_the_images_of_a_batch_are_judged_each_for_itself() -> None:
     assert torch.allclose(together, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize(("layers", "views"), [(1, (1,)), (2, (1,)), (3, (1,)), (4, (1,)), (3, (1, 2)), (3, (2, 4))])
+@pytest.mark.parametrize(
+    ("layers", "views"), [(1, (1,)), (2, (1,)), (3, (1,)), (4, (1,)), (3, (1, 2)), (3, (2, 4))]
+)
 @pytest.mark.parametrize("spatial_dims", [2, 3])
 def test_the_least_side_that_a_recipe_states_can_be_judged(
     layers: int, views: tuple[int, ...], spatial_dims: int

@@ -65,7 +65,9 @@ def test_prepared_scans_are_reused_until_their_file_or_the_preparation_changes(
     touched = prepared(path.parent, tmp_path / "cache").cases[0]
     assert touched.image != first.image
     assert touched.digest == first.digest
-    other = load_recipe("slices", ["preparation.spacing=null", "preparation.percentiles=[5, 95]", "divisor=16"])
+    other = load_recipe(
+        "slices", ["preparation.spacing=null", "preparation.percentiles=[5, 95]", "divisor=16"]
+    )
     changed = prepare_folder(path.parent, "t1", recipe=other, cache=tmp_path / "cache").cases[0]
     assert changed.image not in (first.image, touched.image)
     assert changed.digest != first.digest
@@ -74,7 +76,9 @@ def test_prepared_scans_are_reused_until_their_file_or_the_preparation_changes(
 def test_no_name_of_a_scan_is_in_the_cache_or_in_what_the_model_will_say(head: Any, tmp_path: Path) -> None:
     path = head(tmp_path / "Doe^Jane" / "jane.nii.gz", "t1", 1)
     cases = prepared(path.parent, tmp_path / "cache")
-    kept = "".join(f.name + (f.read_text() if f.suffix == ".json" else "") for f in (tmp_path / "cache").iterdir())
+    kept = "".join(
+        f.name + (f.read_text() if f.suffix == ".json" else "") for f in (tmp_path / "cache").iterdir()
+    )
     said = kept + cases.domain().model_dump_json()
     assert "jane" not in said.lower()
     assert "doe" not in said.lower()

@@ -68,9 +68,7 @@ def test_two_slots_take_turns_so_that_the_one_before_is_kept(tmp_path: Path) -> 
 
 
 def file_of(folder: Path, step: int) -> Path:
-    return next(
-        path for path in folder.iterdir() if int(safetensors.torch.load_file(path)["count"]) == step
-    )
+    return next(path for path in folder.iterdir() if int(safetensors.torch.load_file(path)["count"]) == step)
 
 
 def damage(path: Path, how: str) -> None:

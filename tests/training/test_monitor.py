@@ -19,7 +19,9 @@ def network_range(voxels: np.ndarray, head: np.ndarray) -> torch.Tensor:
     low, high = np.percentile(voxels[head], (0.5, 99.5))
     scaled = np.where(head, np.clip((voxels - low) / (high - low) * 2 - 1, -1, 1), -1)
     planes = np.linspace(0.15, 0.85, 4) * (voxels.shape[2] - 1)
-    return torch.tensor(scaled[:, :, planes.round().astype(int)], dtype=torch.float32).permute(2, 0, 1)[:, None]
+    return torch.tensor(scaled[:, :, planes.round().astype(int)], dtype=torch.float32).permute(2, 0, 1)[
+        :, None
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def heads() -> Callable[[int], Images]:
 PAIRS = [(person, person + 20, target) for person in range(1, 7) for target in ("t1", "t2")]
 
 
-def judge(source: torch.Tensor, fake: torch.Tensor, target: torch.Tensor, metrics: dict[str, float] = FINE) -> str:
+def judge(
+    source: torch.Tensor, fake: torch.Tensor, target: torch.Tensor, metrics: dict[str, float] = FINE
+) -> str:
     return "; ".join(Monitor().judge("t2", source, fake, target, metrics))
 
 

@@ -26,10 +26,15 @@ def heights(depth: int, *, side: int = 16) -> np.ndarray:
 
 def seen(batches: Batches, key: str, steps: int = 60) -> np.ndarray:
     """The heights that `heights` shows, 0 to 1, of all images of some steps."""
-    return np.concatenate([batches.batch(step)[key].amax(dim=(1, 2, 3)).numpy() for step in range(steps)]) / 2 + 0.5
+    return (
+        np.concatenate([batches.batch(step)[key].amax(dim=(1, 2, 3)).numpy() for step in range(steps)]) / 2
+        + 0.5
+    )
 
 
-def test_a_step_sees_the_same_again_and_another_step_or_seed_something_else(make_case: Any, as_domains: Any) -> None:
+def test_a_step_sees_the_same_again_and_another_step_or_seed_something_else(
+    make_case: Any, as_domains: Any
+) -> None:
     chance = np.random.default_rng(0)
     domains = as_domains(*([make_case(chance.uniform(-1, 1, (32, 40, 12)))] for _ in "12"))
     settings = recipe("augmentation.flip=0.5", "augmentation.probability=0.5", "crop=24")
@@ -49,7 +54,7 @@ def test_global_chance_has_no_say(make_case: Any, as_domains: Any) -> None:
     batches = Batches(domains, settings, slab=1, seed=0)
     made = []
     for seed in (1, 2):
-        np.random.seed(seed)  # noqa: NPY002 - that is what is tested
+        np.random.seed(seed)
         torch.manual_seed(seed)
         made.append(batches.batch(4)["t2"])
     assert torch.equal(*made)
@@ -72,7 +77,13 @@ def test_jitter_spreads_the_match_and_without_matching_there_is_none(make_case: 
         batches = Batches(domains, recipe(change), slab=1, seed=0)
         t1, t2 = seen(batches, "t1"), seen(batches, "t2")
         apart[change] = float(np.abs(t1 - t2).mean())
-    assert 0.02 < apart["position_jitter=0.05"] < 0.12 < apart["position_jitter=0.2"] < apart["match_position=false"]
+    assert (
+        0.02
+        < apart["position_jitter=0.05"]
+        < 0.12
+        < apart["position_jitter=0.2"]
+        < apart["match_position=false"]
+    )
     assert not batches.matched
 
 
@@ -81,7 +92,9 @@ def test_heights_are_those_in_the_head_not_in_the_field_of_view(make_case: Any, 
     low = np.full((16, 16, 60), -1.0)
     low[:, :, 5:25] = heights(20)
     tall = make_case(low, head=((0, 15), (0, 15), (5, 24)), slices=tuple(range(5, 25)))
-    batches = Batches(as_domains([tall], [make_case(heights(20))]), recipe("position_jitter=0"), slab=1, seed=0)
+    batches = Batches(
+        as_domains([tall], [make_case(heights(20))]), recipe("position_jitter=0"), slab=1, seed=0
+    )
     assert np.abs(seen(batches, "t1") - seen(batches, "t2")).max() < 0.06
 
 
@@ -98,7 +111,9 @@ def test_numbered_pictures_are_matched_by_their_number(make_case: Any, as_domain
 
 
 @pytest.mark.parametrize("ranks", [[None] * 6, [("a", 1), ("b", 1), ("c", 7), ("d", 2), ("e", 3), ("f", 4)]])
-def test_unnumbered_pictures_claim_no_match_and_are_all_seen(ranks: list[Any], make_case: Any, as_domains: Any) -> None:
+def test_unnumbered_pictures_claim_no_match_and_are_all_seen(
+    ranks: list[Any], make_case: Any, as_domains: Any
+) -> None:
     t1 = [picture(make_case, index / 5 * 2 - 1, rank) for index, rank in enumerate(ranks)]
     batches = Batches(as_domains(t1, [make_case(heights(30))]), recipe("position_jitter=0"), slab=1, seed=0)
     assert not batches.matched
@@ -123,12 +138,16 @@ def test_the_slices_of_a_slab_lie_as_far_apart_as_asked_for(make_case: Any, as_d
     case = make_case(np.broadcast_to(np.arange(9) / 16, (16, 16, 9)), spacing=(1.0, 1.0, 2.0))
     settings = recipe("slab=3", "slab_spacing=4", "position_jitter=0")
     batches = Batches(as_domains([case], [case]), settings, slab=3, seed=0)
-    slabs = {tuple((image[:, 0, 0] * 16).tolist()) for step in range(60) for image in batches.batch(step)["t1"]}
+    slabs = {
+        tuple((image[:, 0, 0] * 16).tolist()) for step in range(60) for image in batches.batch(step)["t1"]
+    }
     assert (2.0, 4.0, 6.0) in slabs
     assert (0.0, 0.0, 2.0) in slabs
 
 
-def test_images_of_different_size_share_a_frame_with_background_around(make_case: Any, as_domains: Any) -> None:
+def test_images_of_different_size_share_a_frame_with_background_around(
+    make_case: Any, as_domains: Any
+) -> None:
     small, large = make_case(np.full((10, 20, 5), 0.5)), make_case(np.full((30, 18, 5), 0.5))
     batches = Batches(as_domains([small], [large]), recipe("crop=null"), slab=1, seed=0)
     t1, t2 = batches.batch(0)["t1"], batches.batch(0)["t2"]
@@ -187,7 +206,10 @@ def test_3d_patches_of_both_contrasts_are_matched(make_case: Any, as_domains: An
     settings = recipe("crop=16", "spatial_dims=3", "position_jitter=0")
     batches = Batches(as_domains([t1], [t2]), settings, slab=1, seed=0)
     apart = [
-        (batches.batch(step)["t1"].mean(dim=(1, 2, 3, 4)) - batches.batch(step)["t2"].mean(dim=(1, 2, 3, 4))).abs()
+        (
+            batches.batch(step)["t1"].mean(dim=(1, 2, 3, 4))
+            - batches.batch(step)["t2"].mean(dim=(1, 2, 3, 4))
+        ).abs()
         for step in range(20)
     ]
     assert torch.cat(apart).max() < 0.2

@@ -59,7 +59,9 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("changes", [(), ("optimiser.ema=0",), ("losses.history=0",), ("losses.adversarial=bce",)])
+@pytest.mark.parametrize(
+    "changes", [(), ("optimiser.ema=0",), ("losses.history=0",), ("losses.adversarial=bce",)]
+)
 def test_a_restored_state_goes_on_bit_for_bit(changes: tuple[str, ...], batches: Batches) -> None:
     whole = trainer(batches, *changes)
     go(whole, 4)
