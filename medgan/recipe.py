@@ -92,12 +92,24 @@ class OptimiserSettings(_Settings):
     ema: float = Field(0.99, ge=0, lt=1, description="Decay per step of the generators' average; 0 for none.")
 
 
-class Stage(_Settings):
-    """A part of the training on smaller images.
+class SimulationSettings(_Settings):
+    """Pairs simulated by physics (procedural heads), which show the generators what each tissue becomes.
 
-    Where a network first learns what a whole head looks like, it settles on the right polarity; at full size it
-    is easily caught in a copy of the source, which all losses but the adversarial one reward.
+    Without them an unpaired training settles on one polarity or the other by chance. They are not from the
+    scans, and no real image is ever paired.
     """
+
+    heads: int = Field(0, ge=0, description="Simulated heads; 0 for none.")
+    warmup: float = Field(
+        0.25, ge=0, lt=1, description="Share of the training in which the generators see simulated pairs alone."
+    )
+    weight: float = Field(
+        0.5, ge=0, description="Of their L1 after that, as a fraction of the cycle weight, so that nothing is lost."
+    )
+
+
+class Stage(_Settings):
+    """A part of the training on smaller images, which cost less and show more of the head at once."""
 
     scale: int = Field(
         ge=2,
@@ -133,6 +145,7 @@ class Recipe(_Settings):
     generator: GeneratorSettings = GeneratorSettings()
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
     losses: LossSettings = LossSettings()
+    simulation: SimulationSettings = SimulationSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     training: TrainingSettings = TrainingSettings()
 

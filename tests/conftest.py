@@ -99,6 +99,7 @@ TINY = (
     "training.precision=float32",
     "training.checkpoint_seconds=1000",
     "training.epochs=2",
+    "simulation.heads=0",
 )
 
 

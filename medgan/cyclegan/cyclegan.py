@@ -119,6 +119,16 @@ class CycleGAN(nn.Module):
                 parts[f"identity_{key}"] = identity
         return total, {name: value.item() for name, value in parts.items()}
 
+    def supervised_loss(self, pairs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
+        """L1 of both generators on images whose partner is known (simulated pairs), and its parts."""
+        total = torch.zeros((), device=next(iter(pairs.values())).device)
+        record: dict[str, float] = {}
+        for key, other in self.other.items():
+            loss = functional.l1_loss(self.generators[key](pairs[other]), pairs[key])
+            total = total + loss
+            record[f"simulated_{key}"] = loss.item()
+        return total, record
+
     def discriminator_losses(
         self, made: Translation, chance: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medgan.errors import InputRefusedError, MedganError
+from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError
 from medgan.files import sha256, whole_file, write_json
 from medgan.models import Domain
 from medgan.preparation import IntensityRange, Prepared, find_foreground, measure_range, median_range, prepare
@@ -126,6 +126,8 @@ def prepare_folder(
     for done, item in enumerate(found, start=1):
         try:
             case, guess = _prepare_one(item, recipe, cache, pictures)
+        except OutputNotWrittenError:
+            raise
         except MedganError as error:
             refused.append(error)
         else:
@@ -149,12 +151,39 @@ def _prepare_one(
     """A case and the contrast that its file looks like."""
     if item.refusal is not None:
         raise item.refusal
-    key = _cache_key(item, recipe, pictures)
+    given = pictures if item.kind == "picture" else None
+    rank = picture_rank(item.path) if item.kind == "picture" else None
+    key = _cache_key(item, recipe, given)
+    return keep_prepared(
+        lambda: read_scan(item), key, recipe=recipe, cache=cache, name=item.stem, intensity=given, rank=rank
+    )
+
+
+def keep_prepared(
+    read: Callable[[], Scan],
+    key: str,
+    *,
+    recipe: Recipe,
+    cache: Path,
+    name: str,
+    intensity: IntensityRange | None = None,
+    rank: tuple[str, int] | None = None,
+) -> tuple[Case, str | None]:
+    """Prepare a scan into the cache, or take it from there; returns it and the contrast that it looks like.
+
+    Args:
+        read: gives the scan; not called where it is in the cache.
+        key: its name in the cache.
+        recipe: how to prepare.
+        cache: the folder.
+        name: for messages.
+        intensity: a range shared with others, instead of its own percentiles.
+        rank: of a numbered picture.
+    """
     image, facts = cache / f"{key}.npy", cache / f"{key}.json"
     if not (image.is_file() and facts.is_file()):
-        scan = read_scan(item)
-        given = pictures if scan.source.kind == "picture" else None
-        prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims, intensity=given)
+        scan = read()
+        prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims, intensity=intensity)
         array = prepared.image[0].numpy().astype(np.float16)
         with whole_file(image) as temporary, temporary.open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
@@ -162,10 +191,8 @@ def _prepare_one(
     known: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
     guess = known.pop("contrast")
     known["intensity"] = IntensityRange(**known["intensity"])
-    known = {name: _tuples(value) for name, value in known.items()}
-    return Case(
-        name=item.stem, image=image, rank=picture_rank(item.path) if item.kind == "picture" else None, **known
-    ), guess
+    known = {field: _tuples(value) for field, value in known.items()}
+    return Case(name=name, image=image, rank=rank, **known), guess
 
 
 def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
@@ -207,13 +234,16 @@ def _picture_range(found: Sequence[Found], recipe: Recipe) -> IntensityRange | N
     return median_range(ranges) if ranges else None
 
 
-def _cache_key(item: Found, recipe: Recipe, pictures: IntensityRange | None) -> str:
+def _cache_key(item: Found, recipe: Recipe, intensity: IntensityRange | None) -> str:
     """Changes with the files and with what is done to them, and gives away no name."""
     files = item.series.files if item.series is not None else (item.path,)
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    settings = recipe.preparation.model_dump_json() + str(recipe.spatial_dims)
-    shared = pictures.model_dump_json() if pictures is not None and item.kind == "picture" else ""
-    text = json.dumps([_CACHE_VERSION, stats, settings, shared])
+    return cache_key(recipe, stats, intensity.model_dump_json() if intensity is not None else "")
+
+
+def cache_key(recipe: Recipe, *parts: Any) -> str:
+    """A digest of what a prepared scan depends on."""
+    text = json.dumps([_CACHE_VERSION, recipe.preparation.model_dump_json(), recipe.spatial_dims, *parts])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from ignite.engine import Engine
 from monai.engines import Trainer
 
 from medgan.cyclegan import Weights
+from medgan.cyclegan.cyclegan import Images
 from medgan.errors import ModelRefusedError
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
@@ -27,6 +29,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
     Args:
         training: networks, optimisers and how far they are; a restored one goes on where it was.
         batches: the images.
+        pairs: simulated pairs, or None.
         schedule: sizes, rates and the end.
         epoch_length: steps in an epoch.
         seed: of augmentation, history and dropout.
@@ -39,17 +42,19 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         batches: Batches,
         schedule: Schedule,
         *,
+        pairs: Batches | None = None,
         epoch_length: int,
         seed: int,
         precision: torch.dtype,
     ) -> None:
-        self.training, self.batches, self.schedule = training, batches, schedule
+        self.training, self.batches, self.pairs, self.schedule = training, batches, pairs, schedule
         self.seed, self.precision = seed, precision
         self.torch_device = next(training.gan.parameters()).device
         losses = training.recipe.losses
         self.weights = Weights(
             cycle=losses.cycle, identity=losses.identity * losses.cycle, structure=losses.structure
         )
+        self.simulated_weight = training.recipe.simulation.weight * losses.cycle
         epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
         super().__init__(
             device=self.torch_device,
@@ -81,8 +86,23 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         self._clock = time.monotonic() - self.training.elapsed
         super().run()
 
-    def step(self, real: dict[str, torch.Tensor]) -> dict[str, float]:
-        """One update of the generators and one of the discriminators."""
+    @property
+    def warming_up(self) -> bool:
+        """Whether the next step sees simulated pairs alone."""
+        return self.pairs is not None and self.progress < self.training.recipe.simulation.warmup
+
+    def images(self) -> tuple[Images, Images]:
+        """The next step's real images and simulated pairs, either of which may be empty."""
+        number, scale = self.training.step, self.scale
+        real = {} if self.warming_up else self.batches.batch(number, scale=scale)
+        pairs = self.pairs.batch(number, scale=scale) if self.pairs is not None else {}
+        return self._moved(real), self._moved(pairs)
+
+    def _moved(self, images: Images) -> Images:
+        return {key: value.to(self.torch_device, non_blocking=True) for key, value in images.items()}
+
+    def step(self, real: Images, pairs: Images) -> dict[str, float]:
+        """One update of the generators, and with real images one of the discriminators."""
         training, gan = self.training, self.training.gan
         number = training.step
         torch.manual_seed(self.seed * _UNLIMITED + number)
@@ -92,16 +112,26 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
             for group in optimiser.param_groups:
                 group["lr"] = rate
         mixed = self.precision != torch.float32
-        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
-            gan.discriminators.requires_grad_(False)
-            made = gan.translate(real, identity=self.weights.identity > 0)
-            loss, record = gan.generator_losses(made, self.weights, chance)
+        autocast = torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed)
+        record: dict[str, float] = {}
+        loss = torch.zeros((), device=self.torch_device)
+        with autocast:
+            if real:
+                gan.discriminators.requires_grad_(False)
+                made = gan.translate(real, identity=self.weights.identity > 0)
+                loss, record = gan.generator_losses(made, self.weights, chance)
+            if pairs:
+                supervised, more = gan.supervised_loss(pairs)
+                loss = loss + self.simulated_weight * supervised
+                record |= more
         _update(training.generator_optimiser, loss)
-        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
-            gan.discriminators.requires_grad_(True)
-            judged, more = gan.discriminator_losses(made, chance)
-        _update(training.discriminator_optimiser, judged)
-        if not (torch.isfinite(loss) and torch.isfinite(judged)):
+        if real:
+            with autocast:
+                gan.discriminators.requires_grad_(True)
+                judged, more = gan.discriminator_losses(made, chance)
+            _update(training.discriminator_optimiser, judged)
+            record |= more
+        if not all(math.isfinite(value) for value in record.values()):
             raise ModelRefusedError(
                 f"the training has diverged: a loss became infinite or NaN at step {number}",
                 remedy="Resume with --resume --set optimiser.learning_rate=... (lower), or look at the data with "
@@ -111,7 +141,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         if training.recipe.optimiser.ema:
             training.average()
         training.elapsed = time.monotonic() - self._clock
-        return {**record, **more, "learning_rate": rate}
+        return {**record, "learning_rate": rate}
 
 
 class _Stream:
@@ -120,14 +150,14 @@ class _Stream:
     def __init__(self, trainer: CycleGANTrainer) -> None:
         self.trainer = trainer
 
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Images, Images]]:
         while True:
-            yield self.trainer.batches.batch(self.trainer.training.step, scale=self.trainer.scale)
+            yield self.trainer.images()
 
 
 def _iterate(engine: Engine, batch: Any) -> dict[str, float]:
     assert isinstance(engine, CycleGANTrainer)  # noqa: S101 - for the type checker
-    return engine.step({key: images.to(engine.torch_device) for key, images in batch.items()})
+    return engine.step(*batch)
 
 
 def _update(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:

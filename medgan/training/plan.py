@@ -74,13 +74,16 @@ class Plan:
 def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
     """Time two steps of a throw-away trainer at full size, after one to warm up."""
     device = trial.torch_device
-    real = trial.batches.batch(first_step)
-    images = {key: value.to(device) for key, value in real.items()}
-    trial.step(images)
-    _wait(device)
+
+    def step() -> None:
+        pairs = trial.pairs.batch(first_step) if trial.pairs is not None else {}
+        images = trial.batches.batch(first_step), pairs
+        trial.step(*({key: value.to(device) for key, value in group.items()} for group in images))
+        _wait(device)
+
+    step()
     started = time.perf_counter()
-    trial.step({key: value.to(device) for key, value in trial.batches.batch(first_step).items()})
-    _wait(device)
+    step()
     per_step = time.perf_counter() - started
     recipe, schedule = trial.training.recipe, trial.schedule
     if schedule.steps is None:

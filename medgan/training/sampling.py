@@ -81,12 +81,16 @@ class Batches:
         recipe: the settings.
         slab: slices that a network sees at once.
         seed: the run's seed.
+        paired: draw the same slice of the same head for both contrasts, varied alike (simulated pairs).
     """
 
-    def __init__(self, domains: dict[str, Cases], recipe: Recipe, *, slab: int, seed: int) -> None:
+    def __init__(
+        self, domains: dict[str, Cases], recipe: Recipe, *, slab: int, seed: int, paired: bool = False
+    ) -> None:
         self.recipe = recipe
         self.slab = slab
         self.seed = seed
+        self.paired = paired
         self.stacks = {
             key: stacks(cases.cases, spatial_dims=recipe.spatial_dims) for key, cases in domains.items()
         }
@@ -116,7 +120,10 @@ class Batches:
         images: dict[str, list[torch.Tensor]] = {key: [] for key in self.stacks}
         for _ in range(self.recipe.sampling.batch_size * scale):
             height = chance.random(3 if self.recipe.spatial_dims == 3 else 1)
+            start = chance.bit_generator.state
             for key in self.stacks:
+                if self.paired:
+                    chance.bit_generator.state = start
                 images[key].append(self._draw(key, height, scale, chance))
         return {key: torch.stack(drawn) for key, drawn in images.items()}
 

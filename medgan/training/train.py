@@ -34,6 +34,7 @@ from medgan.training.observer import Observer
 from medgan.training.plan import Plan, estimate
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
+from medgan.training.simulated import simulate_pairs
 from medgan.training.spacing import settle_spacing
 from medgan.training.state import TrainingState
 from medgan.training.summary import draw_summary
@@ -99,8 +100,15 @@ def train(
         )
         for key, folder in (("t1", t1_dir), ("t2", t2_dir))
     }
+    pairs = simulate_pairs(
+        settings,
+        domains,
+        cache=run / "cache",
+        seed=seed,
+        advance=lambda done, total: observer.preparing("simulated", done, total),
+    )
     schedule, epoch_length = _schedule(settings, domains, epochs, max_minutes)
-    job = _Job(run, settings, domains, chosen, schedule, epoch_length, seed)
+    job = _Job(run, settings, domains, pairs, chosen, schedule, epoch_length, seed)
     trainer = job.trainer()
     warnings = [text for cases in domains.values() for text in cases.warnings]
     if resume:
@@ -126,6 +134,7 @@ class _Job:
     run: Path
     recipe: Recipe
     domains: dict[str, Cases]
+    simulated: dict[str, Cases]
     device: DeviceChoice
     schedule: Schedule
     epoch_length: int
@@ -135,6 +144,9 @@ class _Job:
         self.precision = choose_precision(self.recipe.training.precision, self.device.device)
         self.slab = _slab(self.recipe, self.domains)
         self.batches = Batches(self.domains, self.recipe, slab=self.slab, seed=self.seed)
+        self.pairs = None
+        if self.recipe.simulation.heads:
+            self.pairs = Batches(self.simulated, self.recipe, slab=self.slab, seed=self.seed, paired=True)
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
 
     def facts(self) -> dict[str, Any]:
@@ -163,6 +175,7 @@ class _Job:
             TrainingState(self.recipe, slab=self.slab, seed=self.seed, device=self.device.device),
             self.batches,
             self.schedule,
+            pairs=self.pairs,
             epoch_length=self.epoch_length,
             seed=self.seed,
             precision=self.precision,

@@ -127,7 +127,7 @@ def test_a_command_that_is_stopped_in_an_epoch_and_resumed_gives_the_same_weight
     assert not list(run.rglob(".medgan-*")), "what the killed process left half written is swept away"
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """The end of the process, as far as the training can tell."""
 
 
@@ -139,7 +139,7 @@ class Cut(Observer):
 
     def stepped(self, status: Status) -> None:
         if status.step == self.step:
-            raise PowerCut
+            raise PowerCutError
 
 
 def test_power_cuts_at_any_step_change_nothing(
@@ -150,7 +150,7 @@ def test_power_cuts_at_any_step_change_nothing(
     changes = [*settings, "training.checkpoint_seconds=0"]
     told: dict[str, Any] = {"out": run, "changes": changes, "device": "cpu"}
     for number, step in enumerate((1, 4, 15, 16, EPOCH, EPOCH + 1, EPOCH * EPOCHS)):
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             train(head_folders.t1, head_folders.t2, **told, resume=number > 0, observer=Cut(step))
     train(head_folders.t1, head_folders.t2, **told, resume=True)
     assert weights(run) == uninterrupted
@@ -162,7 +162,7 @@ def test_a_damaged_newest_checkpoint_costs_time_and_nothing_else(
 ) -> None:
     run = tmp_path / "run"
     changes = [*settings, "training.checkpoint_seconds=0"]
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         train(head_folders.t1, head_folders.t2, out=run, changes=changes, device="cpu", observer=Cut(10))
     newest = max((run / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     content = bytearray(newest.read_bytes())
@@ -273,14 +273,14 @@ class CutWhilePreparing(Observer):
 
     def preparing(self, contrast: str, done: int, total: int) -> None:
         if contrast == "t2":
-            raise PowerCut
+            raise PowerCutError
 
 
 def test_a_run_that_was_killed_while_it_prepared_is_simply_started_again(
     tiny: Any, tiny_run: Path, head_folders: Any, tmp_path: Path
 ) -> None:
     told: dict[str, Any] = {"out": tmp_path / "run", "changes": tiny, "device": "cpu"}
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         train(head_folders.t1, head_folders.t2, **told, observer=CutWhilePreparing())
     assert any((tmp_path / "run").iterdir())
     with pytest.raises(UsageError, match="nothing to resume") as caught:
@@ -297,7 +297,7 @@ def test_a_run_without_a_checkpoint_yet_begins_again_from_its_init_model(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     told: dict[str, Any] = {"changes": tiny, "device": "cpu", "init": tiny_run, "seed": 3}
     train(head_folders.t1, head_folders.t2, out=whole, **told)
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         train(head_folders.t1, head_folders.t2, out=cut, **told, observer=Cut(2))
     train(head_folders.t1, head_folders.t2, out=cut, **told, resume=True)
     assert weights(cut) == weights(whole)

@@ -28,6 +28,7 @@ CHANGES = (
     "sampling.slab=1",
     "losses.history=5",
     "training.coarse=[]",
+    "simulation.heads=0",
 )
 
 
@@ -52,7 +53,7 @@ def trainer(batches: Batches, *changes: str, precision: torch.dtype = torch.floa
 
 def go(one: CycleGANTrainer, steps: int) -> None:
     for _ in range(steps):
-        one.step(one.batches.batch(one.training.step, scale=one.scale))
+        one.step(*one.images())
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -168,7 +169,7 @@ def test_a_step_changes_every_network(batches: Batches) -> None:
 def test_the_rate_of_the_schedule_reaches_both_optimisers(batches: Batches) -> None:
     one = trainer(batches, "optimiser.learning_rate=0.01", "optimiser.decay_from=0.5")
     one.training.step = 15
-    losses = one.step(batches.batch(15))
+    losses = one.step(*one.images())
     assert losses["learning_rate"] == pytest.approx(0.005)
     for optimiser in (one.training.generator_optimiser, one.training.discriminator_optimiser):
         assert [group["lr"] for group in optimiser.param_groups] == [pytest.approx(0.005)]

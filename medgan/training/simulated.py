@@ -1,0 +1,98 @@
+"""Simulated pairs for a training: procedural heads on a grid like the scans', prepared as the scans are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from medgan.recipe import Recipe
+from medgan.scans.scan import Scan, Source
+from medgan.simulation import Head, procedural_head, simulate_contrast
+from medgan.training.cases import Case, Cases, cache_key, keep_prepared
+
+_FIELD_OF_VIEW = (180.0, 215.0, 170.0)
+_FINEST = 1.0
+_FIRST_SEED = 1_000_000
+_VERSION = 1
+
+
+def simulate_pairs(
+    recipe: Recipe,
+    domains: Mapping[str, Cases],
+    *,
+    cache: Path,
+    seed: int,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Cases]:
+    """Simulate `recipe.simulation.heads` heads in both contrasts, with sequence parameters drawn for each.
+
+    Their pixels are as large as the scans' (at least 1 mm) and their slices as thick.
+
+    Args:
+        recipe: the settings.
+        domains: the real scans, for their spacing.
+        cache: where prepared scans go.
+        seed: of heads and sequences; the heads are not those of the sample data.
+        advance: told how many of how many heads are done.
+    """
+    spacing, thickness = _grid(recipe, domains)
+    pairs: dict[str, list[Case]] = {key: [] for key in domains}
+    for index in range(recipe.simulation.heads):
+        number = _FIRST_SEED + seed * 1000 + index
+        head: Head | None = None
+        for key in domains:
+
+            def read(key: str = key, number: int = number) -> Scan:
+                nonlocal head
+                head = head or _head(number, spacing)
+                return _scan(head, key, number, thickness)
+
+            name = f"simulated head {index + 1}"
+            digest = cache_key(recipe, "simulated", _VERSION, number, key, spacing, thickness)
+            case, _ = keep_prepared(read, digest, recipe=recipe, cache=cache, name=name)
+            pairs[key].append(case)
+        advance(index + 1, recipe.simulation.heads)
+    return {key: Cases(key, tuple(cases), (), ()) for key, cases in pairs.items()}
+
+
+def _grid(recipe: Recipe, domains: Mapping[str, Cases]) -> tuple[float, int]:
+    """Voxel size in mm of the simulation, and how many of its slices make one of the scans'."""
+    volumes = [case for cases in domains.values() for case in cases.cases if case.shape[2] > 1]
+    wanted = recipe.preparation.spacing
+    if not isinstance(wanted, float):
+        sides = [min(case.spacing[:2]) for case in volumes]
+        wanted = float(np.median(sides)) if sides else _spacing_of_pictures(domains)
+    spacing = max(wanted, _FINEST)
+    slices = float(np.median([case.spacing[2] for case in volumes])) if volumes else spacing
+    return round(spacing, 3), max(1, round(slices / spacing))
+
+
+def _spacing_of_pictures(domains: Mapping[str, Cases]) -> float:
+    """A picture does not tell its pixel size; the longest head in them is taken to be 190 mm long."""
+    longest = max(
+        high - low + 1 for cases in domains.values() for case in cases.cases for low, high in case.head[:2]
+    )
+    return 190.0 / longest
+
+
+def _head(seed: int, spacing: float) -> Head:
+    x, y, z = (round(side / spacing) for side in _FIELD_OF_VIEW)
+    return procedural_head(seed, shape=(x, y, z), spacing_mm=spacing)
+
+
+def _scan(head: Head, key: str, seed: int, thickness: int) -> Scan:
+    voxels = simulate_contrast(head, key, seed, field_strength=(1.5, 3.0)[seed % 2])
+    affine = np.asarray(head.affine, dtype=np.float64).copy()
+    if thickness > 1:
+        depth = voxels.shape[2] // thickness * thickness
+        voxels = voxels[:, :, :depth].reshape(*voxels.shape[:2], -1, thickness).mean(axis=3)
+        affine[:3, 3] += affine[:3, 2] * (thickness - 1) / 2
+        affine[:3, 2] *= thickness
+    return Scan(
+        voxels=np.ascontiguousarray(voxels, dtype=np.float32),
+        affine=affine,
+        contrast=key,
+        source=Source(path=Path("simulated"), kind="array", stem="simulated"),
+    )

@@ -1,0 +1,62 @@
+"""Names of results follow one rule that can be read in the help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medgan.errors import UsageError
+from medgan.scans.scan import Source
+from medgan.synthesis.outputs import formats_for, output_stem
+
+
+@pytest.mark.parametrize(
+    ("stem", "target", "name"),
+    [
+        ("scan", "t2", "scan_desc-medganFromT1w_T2w"),
+        ("scan", "t1", "scan_desc-medganFromT2w_T1w"),
+        ("sub-01_T1w", "t2", "sub-01_desc-medganFromT1w_T2w"),
+        ("sub-01_ses-2_run-3_T1w", "t2", "sub-01_ses-2_run-3_desc-medganFromT1w_T2w"),
+        ("sub-01_T2w", "t1", "sub-01_desc-medganFromT2w_T1w"),
+        ("sub-01_PDw", "t2", "sub-01_PDw_desc-medganFromT1w_T2w"),
+        ("patient_T1w", "t2", "patient_T1w_desc-medganFromT1w_T2w"),
+        ("sub-01_T1wish", "t2", "sub-01_T1wish_desc-medganFromT1w_T2w"),
+    ],
+)
+def test_a_bids_suffix_makes_way_and_any_other_name_is_kept(stem: str, target: str, name: str) -> None:
+    source = Source(path=Path(stem), kind="nifti", stem=stem)
+    from_contrast = {"t2": "t1", "t1": "t2"}[target]
+    assert output_stem(source, source_contrast=from_contrast, target=target) == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "out", "expected"),
+    [
+        ("nifti", None, None, (("nifti",), False)),
+        ("dicom", None, "folder", (("nifti",), False)),
+        ("picture", None, "folder", (("nifti", "png"), False)),
+        ("picture", "png", "folder", (("png",), False)),
+        ("picture", "nifti", None, (("nifti",), False)),
+        ("nifti", "png", None, (("png",), False)),
+        ("nifti", None, "x.nii.gz", (("nifti",), True)),
+        ("nifti", None, "x.nii", (("nifti",), True)),
+        ("picture", None, "x.png", (("png",), True)),
+        ("picture", None, "x.PNG", (("png",), True)),
+        ("nifti", "nifti", "x.nii.gz", (("nifti",), True)),
+    ],
+)
+def test_the_name_of_out_decides_where_it_ends_like_a_file(
+    kind: str, wanted: str | None, out: str | None, expected: object
+) -> None:
+    assert formats_for(kind, wanted, Path(out) if out else None) == expected  # type: ignore[arg-type]
+
+
+def test_a_folder_that_ends_like_a_file_is_still_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "x.nii.gz").mkdir()
+    assert formats_for("nifti", None, tmp_path / "x.nii.gz") == (("nifti",), False)
+
+
+def test_a_format_against_the_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="--format png"):
+        formats_for("nifti", "png", Path("x.nii.gz"))
