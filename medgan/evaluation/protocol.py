@@ -28,7 +28,8 @@ def canonical_voxels(scan: Scan) -> Volume:
     """(X, Y, Z) towards right, anterior, superior: axial slices are the last axis."""
     turn = nibabel.io_orientation(scan.affine)
     turned: npt.NDArray[np.float32] = nibabel.apply_orientation(scan.voxels, turn)
-    return turned.astype(np.float64)
+    voxels: Volume = np.array(turned, dtype=np.float64)
+    return voxels
 
 
 def head(reference: Volume) -> Mask:

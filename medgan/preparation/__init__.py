@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medgan.preparation.augmentation import AugmentationSettings, augmentation
+from medgan.preparation.augmentation import AugmentationSettings, vary
 from medgan.preparation.foreground import Foreground, find_foreground, foreground
 from medgan.preparation.intensity import IntensityRange, measure_range, median_range
 from medgan.preparation.prepare import Prepared, prepare, restore
@@ -14,11 +14,11 @@ __all__ = [
     "IntensityRange",
     "PreparationSettings",
     "Prepared",
-    "augmentation",
     "find_foreground",
     "foreground",
     "measure_range",
     "median_range",
     "prepare",
     "restore",
+    "vary",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from medgan.preparation import augmentation
+from medgan.preparation import vary
 from medgan.preparation.slabs import slab_planes, slab_step
 from medgan.recipe import Recipe
 from medgan.scans.finding import SMALLEST_STACK
@@ -94,7 +94,6 @@ class Batches:
         self.stacks = {
             key: stacks(cases.cases, spatial_dims=recipe.spatial_dims) for key, cases in domains.items()
         }
-        self.augment = augmentation(recipe.augmentation, spatial_dims=recipe.spatial_dims)
         self.frame = _frame([case for cases in domains.values() for case in cases.cases], recipe)
 
     @property
@@ -125,7 +124,10 @@ class Batches:
                 if self.paired:
                     chance.bit_generator.state = start
                 images[key].append(self._draw(key, height, scale, chance))
-        return {key: torch.stack(drawn) for key, drawn in images.items()}
+        return {
+            key: self._finish(torch.stack(drawn), step, 0 if self.paired else index, scale)
+            for index, (key, drawn) in enumerate(images.items())
+        }
 
     def evenly(self, key: str, count: int) -> torch.Tensor:
         """`count` whole images of a contrast spread over its heads, without augmentation: (count, C, ...)."""
@@ -151,18 +153,24 @@ class Batches:
         case, plane = stack.items[index]
         patch = scale == 1 and self.recipe.spatial_dims == 3
         image = self._patch(case, where) if patch else self._whole(case, plane)
-        self.augment.set_random_state(seed=int(chance.integers(2**31)))
-        image = torch.as_tensor(self.augment(image), dtype=torch.float32)
-        if scale > 1:
-            return self._shrink(image, scale)
-        return image if patch else self._crop(image, chance.random(self.recipe.spatial_dims))
+        return image
 
-    def _shrink(self, image: torch.Tensor, scale: int) -> torch.Tensor:
+    def _finish(self, images: torch.Tensor, step: int, group: int, scale: int) -> torch.Tensor:
+        """Vary a batch, then make it smaller or cut crops out of it."""
+        chance = np.random.default_rng([self.seed, step, group + 1])
+        images = vary(images, self.recipe.augmentation, chance)
+        if scale > 1:
+            return self._shrink(images, scale)
+        if self.recipe.spatial_dims == 3 or self.frame.cut == self.frame.whole:
+            return images
+        return torch.stack([self._crop(image, chance.random(2)) for image in images])
+
+    def _shrink(self, images: torch.Tensor, scale: int) -> torch.Tensor:
         """Average over `scale` pixels, after padding so that the networks can still take the result."""
         multiple, least = scale * self.recipe.halvings, scale * self.recipe.least_side
-        image = _fit(image, [max(-(-size // multiple) * multiple, least) for size in image.shape[1:]])
-        pool = functional.avg_pool2d if image.ndim == 3 else functional.avg_pool3d
-        return pool(image[None], scale)[0]
+        images = _fit(images, [max(-(-size // multiple) * multiple, least) for size in images.shape[2:]])
+        pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
+        return pool(images, scale)
 
     def _pick_stack(self, key: str, chance: np.random.Generator) -> int:
         """A head as often as another, whatever its slices; loose pictures as often as there are of them."""
@@ -213,10 +221,10 @@ def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
     return Frame(whole, whole if crop is None else tuple(min(crop, size) for size in whole))
 
 
-def _fit(image: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """Pad with background, centred, to `sizes`."""
+def _fit(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Pad the last axes with background, centred, to `sizes`."""
     padding: list[int] = []
-    for have, want in zip(reversed(image.shape[1:]), reversed(sizes), strict=True):
+    for have, want in zip(reversed(images.shape[-len(sizes) :]), reversed(sizes), strict=True):
         before = (want - have) // 2
         padding += [before, want - have - before]
-    return functional.pad(image, padding, value=-1.0)
+    return functional.pad(images, padding, value=-1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def simulate_pairs(
     for index in range(recipe.simulation.heads):
         number = _FIRST_SEED + seed * 1000 + index
         head: Head | None = None
+        first: Case | None = None
         for key in domains:
 
             def read(key: str = key, number: int = number) -> Scan:
@@ -52,7 +54,9 @@ def simulate_pairs(
             name = f"simulated head {index + 1}"
             digest = cache_key(recipe, "simulated", _VERSION, number, key, spacing, thickness)
             case, _ = keep_prepared(read, digest, recipe=recipe, cache=cache, name=name)
-            pairs[key].append(case)
+            first = first or case
+            # The two masks differ at the scalp; what is drawn by them must not, or pairs would lie apart.
+            pairs[key].append(replace(case, head=first.head, slices=first.slices))
         advance(index + 1, recipe.simulation.heads)
     return {key: Cases(key, tuple(cases), (), ()) for key, cases in pairs.items()}
 

@@ -198,3 +198,21 @@ def test_the_history_is_of_fakes_without_their_gradients() -> None:
     gan.discriminator_losses(gan.translate(batch()), chance())
     assert [len(history.fakes) for history in gan.history.values()] == [3, 3]
     assert not any(fake.requires_grad for history in gan.history.values() for fake in history.fakes)
+
+
+def test_the_loss_of_simulated_pairs_is_l1_of_both_directions_and_changes_generators_alone() -> None:
+    gan, pairs = small_gan(), batch()
+    loss, record = gan.supervised_loss(pairs)
+    for key, other in (("t1", "t2"), ("t2", "t1")):
+        expected = (gan.generators[key](pairs[other]) - pairs[key]).abs().mean().item()
+        assert record[f"simulated_{key}"] == pytest.approx(expected, rel=1e-5)
+    assert loss.item() == pytest.approx(sum(record.values()), rel=1e-5)
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in gan.generators.parameters())
+    assert all(parameter.grad is None for parameter in gan.discriminators.parameters())
+
+
+def test_perfect_generators_have_no_loss_on_simulated_pairs() -> None:
+    image = batch()["t1"]
+    loss, _ = gan_of(Negative, says=1.0).supervised_loss({"t1": image, "t2": -image})
+    assert loss.item() == 0

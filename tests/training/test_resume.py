@@ -24,13 +24,16 @@ EPOCH, EPOCHS = 25, 2
 
 @pytest.fixture(scope="module")
 def settings(tiny: tuple[str, ...]) -> tuple[str, ...]:
-    """Two epochs with a coarse stage, random dropout, augmented discriminators and a history that fills."""
+    """Two epochs with a coarse stage, a warm-up on simulated pairs, random dropout, augmented discriminators
+    and a history that fills."""
     return (
         *tiny,
         "preparation.size=72",
         "generator.dropout=0.1",
         "discriminator.augment=true",
         "training.coarse=[{scale: 2, share: 0.3}]",
+        "simulation.heads=1",
+        "simulation.warmup=0.2",
         f"training.steps_per_epoch={EPOCH}",
         f"training.epochs={EPOCHS}",
         "training.checkpoint_seconds=0.3",
@@ -145,11 +148,11 @@ class Cut(Observer):
 def test_power_cuts_at_any_step_change_nothing(
     settings: tuple[str, ...], uninterrupted: dict[str, str], head_folders: Any, tmp_path: Path
 ) -> None:
-    """In the coarse stage, just before and after its end, at an epoch's end, and right after the last step."""
+    """Around the end of the warm-up, of the coarse stage and of an epoch, and right after the last step."""
     run = tmp_path / "run"
     changes = [*settings, "training.checkpoint_seconds=0"]
     told: dict[str, Any] = {"out": run, "changes": changes, "device": "cpu"}
-    for number, step in enumerate((1, 4, 15, 16, EPOCH, EPOCH + 1, EPOCH * EPOCHS)):
+    for number, step in enumerate((1, 9, 10, 15, 16, EPOCH, EPOCH + 1, EPOCH * EPOCHS)):
         with pytest.raises(PowerCutError):
             train(head_folders.t1, head_folders.t2, **told, resume=number > 0, observer=Cut(step))
     train(head_folders.t1, head_folders.t2, **told, resume=True)

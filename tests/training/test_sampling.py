@@ -233,3 +233,27 @@ def test_previews_are_spread_over_one_head_and_are_not_varied(make_case: Any, as
     assert shown == sorted(shown)
     assert len(set(shown)) == 4
     assert torch.equal(images, batches.evenly("t1", 4))
+
+
+def test_simulated_pairs_are_one_slice_of_one_head_varied_alike(make_case: Any, as_domains: Any) -> None:
+    """Their L1 would teach nonsense if the two images of a pair were turned or cut differently."""
+    chance = np.random.default_rng(0)
+    heads = [chance.uniform(-1, 1, (32, 40, 12)) for _ in range(3)]
+    domains = as_domains([make_case(head) for head in heads], [make_case(-head) for head in heads])
+    settings = recipe("augmentation.flip=0.5", "augmentation.probability=1", "augmentation.gamma=null", "crop=24")
+    paired = Batches(domains, settings, slab=3, seed=0, paired=True)
+    apart = Batches(domains, settings, slab=3, seed=0)
+    for step in range(10):
+        images = paired.batch(step)
+        assert torch.allclose(images["t1"], -images["t2"], atol=1e-3)
+        images = apart.batch(step)
+        assert not torch.allclose(images["t1"], -images["t2"], atol=0.1)
+    assert not torch.equal(paired.batch(0)["t1"][0], paired.batch(0)["t1"][1])
+
+
+def test_simulated_patches_are_paired_too(make_case: Any, as_domains: Any) -> None:
+    head = np.random.default_rng(0).uniform(-1, 1, (32, 40, 24))
+    settings = recipe("crop=16", "spatial_dims=3", "augmentation.flip=0.5", "augmentation.probability=1")
+    paired = Batches(as_domains([make_case(head)], [make_case(-head)]), settings, slab=1, seed=0, paired=True)
+    for step in range(5):
+        assert torch.allclose(paired.batch(step)["t1"], -paired.batch(step)["t2"], atol=1e-3)
