@@ -14,8 +14,8 @@ PAGE = Path(__file__).parent / "reference" / "recipes.md"
 _HEAD = """# Recipes and settings
 
 A recipe is YAML; `--recipe` takes one of these by name, or a file of yours, which states what differs from the
-defaults. `--set key=value` changes a setting, named in full or by its last word where that is the only one. The resolved recipe,
-with every setting, is kept in the run (`recipe.yaml`) and in the model (`model.json`).
+defaults. `--set key=value` changes a setting, named in full or by its last word where that is the only one.
+The resolved recipe, with every setting, is kept in the run (`recipe.yaml`) and in the model (`model.json`).
 
 """
 

@@ -100,7 +100,8 @@ def demonstrate(
         out / "scores.json",
         {
             "protocol": dict(PROTOCOL),
-            "note": "one held-out procedural head; says nothing about real scans",
+            "note": "one held-out procedural head, by the simulator whose other heads the training was warmed up on; "
+            "says nothing about real scans",
             "directions": {
                 contrast(one.target).label: {
                     "medgan": one.medgan.as_dict(),

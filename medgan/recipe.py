@@ -101,10 +101,15 @@ class SimulationSettings(_Settings):
 
     heads: int = Field(0, ge=0, description="Simulated heads; 0 for none.")
     warmup: float = Field(
-        0.25, ge=0, lt=1, description="Share of the training in which the generators see simulated pairs alone."
+        0.25,
+        ge=0,
+        lt=1,
+        description="Share of the training in which the generators see simulated pairs alone.",
     )
     weight: float = Field(
-        0.5, ge=0, description="Of their L1 after that, as a fraction of the cycle weight, so that nothing is lost."
+        0.5,
+        ge=0,
+        description="Of their L1 after that, as a fraction of the cycle weight, so that nothing is lost.",
     )
 
 
@@ -130,6 +135,10 @@ class TrainingSettings(_Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint_seconds: float = Field(60.0, ge=0, description="At most this much work is lost to a crash.")
+    tensorboard: bool = Field(
+        True, description="Metrics for TensorBoard, where it is installed (extra tensorboard)."
+    )
+    mlflow: bool = Field(False, description="Metrics for MLflow, in the run folder (extra mlflow).")
     preview_seconds: float = Field(0.0, ge=0, description="At least this long between two preview pictures.")
 
 

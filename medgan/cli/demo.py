@@ -52,5 +52,6 @@ def command(out: Path, device: str, quiet: bool, verbose: bool) -> None:
         ):
             table.add_row(name, f"{figures.psnr:.2f}", f"{figures.ssim:.3f}", f"{figures.r:.3f}")
     screen.console.print(table)
+    screen.say("The warm-up saw other heads of the same simulator, so this says nothing about real scans.")
     screen.say(f"Look at {shown.picture}; the model is in {out / 'run' / 'model'}.")
     screen.say(NOTICE)

@@ -130,7 +130,8 @@ class TrainingScreen(Observer):
     def preparing(self, contrast: str, done: int, total: int) -> None:
         """A bar for each folder."""
         if contrast not in self._preparing:
-            self._preparing[contrast] = self.bars.add_task(f"Preparing {contrast}", total=total)
+            what = "Simulating pairs" if contrast == "simulated" else f"Preparing {contrast}"
+            self._preparing[contrast] = self.bars.add_task(what, total=total)
         self.bars.update(self._preparing[contrast], completed=done)
 
     def planned(self, plan: Plan) -> None:
@@ -186,6 +187,11 @@ def plan_lines(plan: Plan) -> list[str]:
         f"Recipe {recipe.name}: {dims}, {recipe.generator.kind} of {plan.parameters[0] / 1e6:.2f} million parameters, "
         f"batches of {recipe.sampling.batch_size} at {size}"
     )
+    if recipe.simulation.heads:
+        lines.append(
+            f"The first {recipe.simulation.warmup:.0%} is a warm-up on simulated pairs of {recipe.simulation.heads} "
+            "procedural heads; they stay mixed in after that. No real image is paired."
+        )
     if recipe.training.coarse:
         parts = ", ".join(f"{stage.share:.0%} at 1/{stage.scale} size" for stage in recipe.training.coarse)
         lines.append(f"It begins with {parts}, then goes on at full size.")

@@ -40,4 +40,5 @@ def head(reference: Volume) -> Mask:
 def to_unit(voxels: Volume, mask: Mask) -> Volume:
     """Scale by robust percentiles inside the mask to [0, 1], and clip."""
     low, high = np.percentile(voxels[mask], [0.5, 99.5])
-    return np.clip((voxels - low) / max(high - low, 1e-9), 0, 1)
+    scaled: Volume = np.clip((voxels - low) / max(high - low, 1e-9), 0, 1)
+    return scaled

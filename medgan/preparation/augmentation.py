@@ -75,7 +75,9 @@ def vary(images: torch.Tensor, settings: AugmentationSettings, chance: np.random
     return ((moved.clamp(-1, 1) + 1) / 2) ** exponents * 2 - 1
 
 
-def _matrix(dims: int, settings: AugmentationSettings, chance: np.random.Generator) -> npt.NDArray[np.float64]:
+def _matrix(
+    dims: int, settings: AugmentationSettings, chance: np.random.Generator
+) -> npt.NDArray[np.float64]:
     """From a place in the result to its place in the image, about the centre, in pixels; (dims, dims)."""
     matrix = np.eye(dims)
     if chance.random() < settings.flip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import signal
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 from ignite.engine import Events
 
+from medgan.errors import UsageError
 from medgan.files import append_line, write_text
 from medgan.training.checkpoints import save_checkpoint
 from medgan.training.engine import CycleGANTrainer
@@ -188,31 +190,32 @@ def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
             signal.signal(number, handler)
 
 
-def optional_loggers(run: Path) -> list[Any]:
-    """MONAI's TensorBoard handler, where tensorboard is installed; it writes the epochs' metrics."""
-    import importlib.util
+def optional_loggers(run: Path, *, tensorboard: bool, mlflow: bool) -> list[Any]:
+    """MONAI's handlers that write the epochs' metrics for TensorBoard (where it is installed) and MLflow.
 
-    if importlib.util.find_spec("tensorboard") is None:
-        return []
-    from monai.handlers import TensorBoardStatsHandler
+    Raises:
+        UsageError: MLflow is asked for and not installed.
+    """
+    handlers: list[Any] = []
+    if tensorboard and importlib.util.find_spec("tensorboard") is not None:
+        from monai.handlers import TensorBoardStatsHandler
 
-    return [
-        TensorBoardStatsHandler(
-            log_dir=str(run / "tensorboard"),
-            iteration_log=False,
-            epoch_log=True,
-            global_epoch_transform=lambda epoch: epoch,
+        handlers.append(
+            TensorBoardStatsHandler(
+                log_dir=str(run / "tensorboard"),
+                iteration_log=False,
+                global_epoch_transform=lambda epoch: epoch,
+            )
         )
-    ]
+    if mlflow:
+        if importlib.util.find_spec("mlflow") is None:
+            raise UsageError(
+                "training.mlflow needs MLflow", remedy="Install it with `pip install medgan[mlflow]`."
+            )
+        from monai.handlers import MLFlowHandler
 
-
-def mlflow_logger(run: Path) -> Any:
-    """MONAI's MLflow handler, which writes into the run folder; needs the extra `mlflow`."""
-    from monai.handlers import MLFlowHandler
-
-    return MLFlowHandler(
-        tracking_uri=(run / "mlruns").resolve().as_uri(),
-        iteration_log=False,
-        epoch_log=True,
-        output_transform=lambda x: None,
-    )
+        tracking = (run / "mlruns").resolve().as_uri()
+        handlers.append(
+            MLFlowHandler(tracking_uri=tracking, iteration_log=False, output_transform=lambda output: None)
+        )
+    return handlers

@@ -254,7 +254,9 @@ class _Job:
         handlers = [
             Progress(observer),
             Metrics(self.run / "metrics.csv", observer),
-            *optional_loggers(self.run),
+            *optional_loggers(
+                self.run, tensorboard=self.recipe.training.tensorboard, mlflow=self.recipe.training.mlflow
+            ),
             Previews(self.run / "previews", observer, seconds=self.recipe.training.preview_seconds),
             checkpoints,
         ]

@@ -240,7 +240,9 @@ def test_simulated_pairs_are_one_slice_of_one_head_varied_alike(make_case: Any, 
     chance = np.random.default_rng(0)
     heads = [chance.uniform(-1, 1, (32, 40, 12)) for _ in range(3)]
     domains = as_domains([make_case(head) for head in heads], [make_case(-head) for head in heads])
-    settings = recipe("augmentation.flip=0.5", "augmentation.probability=1", "augmentation.gamma=null", "crop=24")
+    settings = recipe(
+        "augmentation.flip=0.5", "augmentation.probability=1", "augmentation.gamma=null", "crop=24"
+    )
     paired = Batches(domains, settings, slab=3, seed=0, paired=True)
     apart = Batches(domains, settings, slab=3, seed=0)
     for step in range(10):

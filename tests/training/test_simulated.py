@@ -16,7 +16,12 @@ from medgan.training.simulated import simulate_pairs
 
 
 def recipe(*changes: str, name: str = "slices") -> Recipe:
-    plain = ("preparation.spacing=null", "augmentation.flip=0", "augmentation.probability=0", "simulation.heads=2")
+    plain = (
+        "preparation.spacing=null",
+        "augmentation.flip=0",
+        "augmentation.probability=0",
+        "simulation.heads=2",
+    )
     return load_recipe(name, [*plain, *changes])
 
 
@@ -27,9 +32,13 @@ def simulated(settings: Recipe, folders: Any, cache: Path, *, seed: int = 0, **m
     return simulate_pairs(settings, real, cache=cache, seed=seed, **more)
 
 
-def test_there_are_as_many_heads_as_asked_for_on_a_grid_like_the_scans(head_folders: Any, tmp_path: Path) -> None:
+def test_there_are_as_many_heads_as_asked_for_on_a_grid_like_the_scans(
+    head_folders: Any, tmp_path: Path
+) -> None:
     told: list[tuple[int, int]] = []
-    pairs = simulated(recipe(), head_folders, tmp_path, advance=lambda done, total: told.append((done, total)))
+    pairs = simulated(
+        recipe(), head_folders, tmp_path, advance=lambda done, total: told.append((done, total))
+    )
     assert told == [(1, 2), (2, 2)]
     for cases in pairs.values():
         assert len(cases.cases) == 2
@@ -51,7 +60,9 @@ def test_thick_slices_of_the_scans_are_thick_in_the_simulation(head: Any, tmp_pa
         assert cases.cases[0].spacing == pytest.approx((2.5, 2.5, 5.0))
 
 
-def test_the_two_images_of_a_head_share_all_that_images_are_drawn_by(head_folders: Any, tmp_path: Path) -> None:
+def test_the_two_images_of_a_head_share_all_that_images_are_drawn_by(
+    head_folders: Any, tmp_path: Path
+) -> None:
     pairs = simulated(recipe(), head_folders, tmp_path)
     for t1, t2 in zip(pairs["t1"].cases, pairs["t2"].cases, strict=True):
         assert t1.shape == t2.shape
