@@ -55,6 +55,12 @@ def test_every_slice_is_translated_in_its_place() -> None:
     assert torch.equal(through(Multiply(), image), -0.5 * image)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 7])
+def test_of_a_translated_slab_the_middle_slice_is_kept(depth: int) -> None:
+    image = torch.randn(1, 8, 12, depth)
+    assert torch.equal(through(Multiply(), image, slab=3), -0.5 * image)
+
+
 @pytest.mark.parametrize(
     ("channel", "step", "seen"),
     [
