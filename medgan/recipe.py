@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -222,7 +223,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         raise UsageError(f"is not a YAML file: {error}", file=file) from error
     if not isinstance(settings, dict):
         raise UsageError("is not a recipe: it has no settings by name", file=file)
-    settings.setdefault("name", file.stem)
+    settings.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).lstrip("_.-")[:64] or "custom")
     for change in changes:
         _apply(settings, change)
     return recipe_from(settings, file=file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -69,6 +70,7 @@ def main() -> None:
     """Run the command line, and exit with its code."""
     from medgan.errors import InterruptedByUserError, MedganError
 
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -93,6 +95,11 @@ def main() -> None:
         )
         _explain(refusal)
         sys.exit(refusal.exit_code)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """SIGTERM is as good as Ctrl-C: what was begun is cleaned up."""
+    raise KeyboardInterrupt
 
 
 def _is_memory(error: Exception) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medgan.lazy import lazy_names
 
 if TYPE_CHECKING:
     from medgan.scans.finding import Found, find_scans
@@ -32,26 +33,22 @@ __all__ = [
     "write_sidecar",
 ]
 
-_HOMES = {
-    "Found": "finding",
-    "find_scans": "finding",
-    "read_nifti": "nifti",
-    "scan_from_image": "nifti",
-    "to_image": "nifti_writing",
-    "write_nifti": "nifti_writing",
-    "contact_sheet": "sheet",
-    "read_picture": "picture",
-    "write_picture": "picture",
-    "read_scan": "reading",
-    "Scan": "scan",
-    "Source": "scan",
-    "build_sidecar": "sidecar",
-    "write_sidecar": "sidecar",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: nibabel, Pillow and pydicom load only where they are needed."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"medgan.scans.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'medgan.scans' has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Found": "medgan.scans.finding",
+        "find_scans": "medgan.scans.finding",
+        "read_nifti": "medgan.scans.nifti",
+        "scan_from_image": "medgan.scans.nifti",
+        "to_image": "medgan.scans.nifti_writing",
+        "write_nifti": "medgan.scans.nifti_writing",
+        "contact_sheet": "medgan.scans.sheet",
+        "read_picture": "medgan.scans.picture",
+        "write_picture": "medgan.scans.picture",
+        "read_scan": "medgan.scans.reading",
+        "Scan": "medgan.scans.scan",
+        "Source": "medgan.scans.scan",
+        "build_sidecar": "medgan.scans.sidecar",
+        "write_sidecar": "medgan.scans.sidecar",
+    },
+)
