@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -55,6 +57,22 @@ def choose_device(name: str = "auto") -> DeviceChoice:
     if device.type == "cuda":
         reason += f" ({torch.cuda.get_device_name(device)})"
     return DeviceChoice(device, reason)
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Within, memory that runs out is a `ResourceError`; CUDA, MPS and CPUs each say it in their own words."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        said = ("out of memory", "can't allocate memory", "not enough memory")
+        if not isinstance(error, MemoryError) and not any(words in text for words in said):
+            raise
+        raise ResourceError(
+            "memory ran out",
+            remedy="Train with a smaller --set batch_size or crop, close other programs, or use another --device.",
+        ) from error
 
 
 def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:

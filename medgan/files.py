@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from medgan.errors import OutputNotWrittenError
+from medgan.errors import OutputNotWrittenError, UsageError
 
 
 @contextlib.contextmanager
@@ -90,6 +91,40 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` against other processes; the system lets go of it when this one ends, however it does.
+
+    Raises:
+        UsageError: another process holds it.
+        OutputNotWrittenError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / ".lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise OutputNotWrittenError(
+            f"could not be written: {error.strerror or error}", file=folder
+        ) from error
+    with stream:
+        try:
+            if os.name == "posix":
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                import msvcrt
+
+                msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError as error:
+            raise UsageError(
+                "another medgan is at work in this folder",
+                file=folder,
+                remedy="Wait for it, or give another --out.",
+            ) from error
+        yield
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with whole_file(path) as temporary:
@@ -98,7 +133,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON that has no NaN in it, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def append_line(path: Path, line: str) -> None:
@@ -130,6 +165,9 @@ def _synchronise_folder(path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+                raise
         finally:
             os.close(descriptor)
 

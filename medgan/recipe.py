@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medgan.errors import UsageError
 from medgan.files import write_text
 from medgan.preparation import AugmentationSettings, PreparationSettings
+
+Count = Annotated[int, Field(ge=1)]
 
 
 class _Settings(BaseModel):
@@ -49,7 +51,7 @@ class GeneratorSettings(_Settings):
     """A generator of `medgan.networks`."""
 
     kind: Literal["unet", "resnet"] = "unet"
-    channels: tuple[int, ...] = Field(
+    channels: tuple[Count, ...] = Field(
         (16, 32, 64, 128), min_length=2, description="From full size downwards."
     )
     residual_units: int = Field(4, ge=0, description="Residual units at the coarsest size.")
@@ -66,7 +68,7 @@ class DiscriminatorSettings(_Settings):
 
     channels: int = Field(32, ge=1)
     layers: int = Field(3, ge=1)
-    views: tuple[int, ...] = Field((1,), min_length=1, description="Averaging factors of the views judged.")
+    views: tuple[Count, ...] = Field((1,), min_length=1, description="Averaging factors of the views judged.")
     augment: bool = Field(False, description="Shift and cut what it sees, real and fake alike (few images).")
 
 
@@ -219,7 +221,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     file = _recipe_file(name)
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise UsageError(f"is not a YAML file: {error}", file=file) from error
     if not isinstance(settings, dict):
         raise UsageError("is not a recipe: it has no settings by name", file=file)

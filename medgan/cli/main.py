@@ -84,28 +84,11 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(InterruptedByUserError.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
-            raise
-        from medgan.errors import ResourceError
-
-        refusal = ResourceError(
-            "memory ran out",
-            remedy="Use a smaller --set batch_size or crop, close other programs, or use another --device.",
-        )
-        _explain(refusal)
-        sys.exit(refusal.exit_code)
 
 
 def _interrupt(number: int, frame: Any) -> None:
     """SIGTERM is as good as Ctrl-C: what was begun is cleaned up."""
     raise KeyboardInterrupt
-
-
-def _is_memory(error: Exception) -> bool:
-    """CUDA, MPS and the CPU's allocator each say it in their own words."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _explain(error: Any) -> None:

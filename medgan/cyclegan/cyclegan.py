@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from medgan.cyclegan.augmentation import shift_and_cut
 from medgan.cyclegan.history import FakeHistory
-from medgan.cyclegan.losses import Adversarial, CycleLoss, StructureLoss, adversarial_loss
+from medgan.cyclegan.losses import Adversarial, AdversarialLoss, CycleLoss, StructureLoss
 
 Images = dict[str, torch.Tensor]
 
@@ -74,7 +74,7 @@ class CycleGAN(nn.Module):
         self.discriminators = nn.ModuleDict({key: discriminator() for key in contrasts})
         self.history = {key: FakeHistory(history) for key in contrasts}
         self.augment = augment
-        self.adversarial = adversarial_loss(adversarial)
+        self.adversarial = AdversarialLoss(adversarial)
         self.cycle = CycleLoss(spatial_dims, ssim_share=cycle_ssim)
         self.structure = StructureLoss(spatial_dims)
 
@@ -105,7 +105,7 @@ class CycleGAN(nn.Module):
         for key, other in self.other.items():
             judged = shift_and_cut(made.fake[key], chance) if self.augment else made.fake[key]
             logits = self.discriminators[key](judged)
-            fooled = self.adversarial(logits, target_is_real=True, for_discriminator=False)
+            fooled = self.adversarial(logits, real=True, for_discriminator=False)
             cycle = self.cycle(made.back[key], made.real[key])
             total = total + fooled + weights.cycle * cycle
             parts |= {f"adversarial_{key}": fooled, f"cycle_{key}": cycle}
@@ -146,8 +146,8 @@ class CycleGAN(nn.Module):
             of_real = [view[: len(real)] for view in logits]
             of_fake = [view[len(real) :] for view in logits]
             loss = 0.5 * (
-                self.adversarial(of_real, target_is_real=True, for_discriminator=True)
-                + self.adversarial(of_fake, target_is_real=False, for_discriminator=True)
+                self.adversarial(of_real, real=True, for_discriminator=True)
+                + self.adversarial(of_fake, real=False, for_discriminator=True)
             )
             total = total + loss
             record[f"discriminator_{key}"] = loss.item()

@@ -13,10 +13,22 @@ from torch.nn import functional
 Adversarial = Literal["least_squares", "bce"]
 
 
-def adversarial_loss(kind: Adversarial) -> nn.Module:
-    """Plain LSGAN on raw logits (Mao et al., ICCV 2017), or binary cross-entropy as in the original GAN."""
-    loss: nn.Module = PatchAdversarialLoss(criterion=kind, no_activation_leastsq=True)
-    return loss
+class AdversarialLoss(nn.Module):
+    """Plain LSGAN on raw logits (Mao et al., ICCV 2017), or binary cross-entropy as in the original GAN.
+
+    Computed in float32 outside of autocast, under which CUDA refuses MONAI's sigmoid and cross-entropy.
+    """
+
+    def __init__(self, kind: Adversarial) -> None:
+        super().__init__()
+        self.loss = PatchAdversarialLoss(criterion=kind, no_activation_leastsq=True)
+
+    def forward(self, logits: list[torch.Tensor], *, real: bool, for_discriminator: bool) -> torch.Tensor:
+        """Raw logits of each view -> a scalar: how far they are from saying that all is real, or fake."""
+        with torch.autocast(logits[0].device.type, enabled=False):
+            views = [view.float() for view in logits]
+            loss: torch.Tensor = self.loss(views, target_is_real=real, for_discriminator=for_discriminator)
+        return loss
 
 
 class CycleLoss(nn.Module):

@@ -36,11 +36,11 @@ class Model:
     manifest: Manifest
     digest: str
 
-    def generator(self, target: str) -> nn.Module:
-        """The network that makes `target`, in evaluation mode on the CPU; its file is checked first.
+    def check(self, target: str) -> Weights:
+        """What the manifest says of the weights that make `target`.
 
         Raises:
-            ModelRefusedError: the model has no such direction, or its file is missing, damaged or does not fit.
+            ModelRefusedError: the model has no such direction.
         """
         weights = self.manifest.direction(target)
         if weights is None:
@@ -49,6 +49,15 @@ class Model:
                 file=self.folder,
                 remedy=f"It makes {', '.join(w.target for w in self.manifest.directions)}.",
             )
+        return weights
+
+    def generator(self, target: str) -> nn.Module:
+        """The network that makes `target`, in evaluation mode on the CPU; its file is checked first.
+
+        Raises:
+            ModelRefusedError: the model has no such direction, or its file is missing, damaged or does not fit.
+        """
+        weights = self.check(target)
         file = self.folder / weights.file_name
         if not file.is_file():
             raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN)

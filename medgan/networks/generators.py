@@ -32,7 +32,7 @@ class Head(nn.Module):
                 parameter.mul_(initial_gain)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, ...) -> (N, slab, ...) in [-1, 1], in float32 whatever the precision before it."""
+        """(N, C, ...) -> (N, slab, ...) in [-1, 1], as float32."""
         return torch.tanh(self.convolution(x).float())
 
 

@@ -68,7 +68,7 @@ def check_voxels(voxels: Voxels, *, file: Path, nan_to_zero: bool = False) -> tu
             raise InputRefusedError(
                 f"{counted} are NaN or infinite",
                 file=file,
-                remedy="Repair the image, or take those voxels as background with --nan-to-zero.",
+                remedy="Repair the image: set those voxels to what they should be, or to 0.",
             )
         np.nan_to_num(voxels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         warnings = (f"{counted} were NaN or infinite and were taken as 0.",)

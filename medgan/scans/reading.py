@@ -104,6 +104,6 @@ def _check_options(found: Found, *, series: str | None, volume: int | None, echo
     if volume is not None and found.kind != "nifti":
         raise UsageError("--volume is for NIfTI files with several volumes", file=found.path)
     if found.kind != "dicom" and (series is not None or echo is not None):
-        raise UsageError("--series and --echo are for DICOM", file=found.path)
+        raise UsageError("a series or an echo is chosen in DICOM only", file=found.path)
     if series is not None and found.series is not None and not _is_called(found.series, series):
         raise UsageError(f"--series {series} is not the series that was found here", file=found.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,4 +49,6 @@ def synthesize(
     else:
         scan = scan_from_image(image)
     synthetic = synthesizer(scan)
+    for text in synthetic.warnings:
+        warnings.warn(text, stacklevel=2)
     return to_image(synthetic.scan, description=synthetic.description)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medgan.errors import InputRefusedError, MedganError, UsageError
 from medgan.scans import Found, find_scans, read_scan
-from medgan.synthesis.outputs import Format, formats_for, write_outputs
+from medgan.synthesis.outputs import Format, formats_for, output_stem, write_outputs
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 
@@ -41,7 +41,11 @@ def find_inputs(paths: Sequence[Path], *, series: str | None) -> list[Input]:
         if not path.is_dir():
             inputs.append(Input(path.name, path))
             continue
-        found = find_scans(path)
+        try:
+            found = find_scans(path)
+        except InputRefusedError:
+            inputs.append(Input(path.name, path))  # reading refuses it again, in its turn
+            continue
         loose = [one for one in found if one.series is None]
         if series is None:
             inputs += [Input(one.path.name, one) for one in loose]
@@ -93,8 +97,6 @@ def _write(
     taken: dict[Path, str],
     name: str,
 ) -> list[Path]:
-    from medgan.synthesis.outputs import output_stem
-
     if not exact:
         stem = output_stem(
             synthetic.scan.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,9 @@ from medgan.scans.scan import Source
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 Format = Literal["nifti", "png"]
+_SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png"}
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
 
 
 def output_stem(source: Source, *, source_contrast: str, target: str) -> str:
@@ -46,7 +49,7 @@ def write_outputs(
     """
     if exact:
         stem = next(
-            (out.name[: -len(suffix)] for suffix in (*_NIFTI_SUFFIXES, ".png") if out.name.endswith(suffix)),
+            (out.name[: -len(suffix)] for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix)),
             out.stem,
         )
         folder = out.parent
@@ -56,16 +59,14 @@ def write_outputs(
             synthetic.scan.source, source_contrast=synthetic.source_contrast, target=by.target.key
         )
     sidecar = folder / f"{stem}.json"
-    _spare_source(synthetic.scan.source, [out, sidecar] if exact else [])
-    written = []
-    for kind in formats:
+    images = [out if exact else folder / f"{stem}{_SUFFIX[kind]}" for kind in formats]
+    _spare_source(synthetic.scan.source, [*images, sidecar])
+    _spare_others(images, sidecar)
+    for kind, path in zip(formats, images, strict=True):
         if kind == "nifti":
-            path = out if exact else folder / f"{stem}.nii.gz"
             write_nifti(synthetic.scan, path, description=synthetic.description)
         else:
-            path = out if exact else folder / f"{stem}.png"
             _write_png(synthetic, path)
-        written.append(path)
     write_sidecar(
         sidecar,
         source=synthetic.scan.source,
@@ -78,7 +79,7 @@ def write_outputs(
         warnings=synthetic.warnings,
         extra={"IntensityRange": synthetic.range.model_dump(), "Notice": MARK},
     )
-    return [*written, sidecar]
+    return [*images, sidecar]
 
 
 def _spare_source(source: Source, outputs: list[Path]) -> None:
@@ -92,6 +93,21 @@ def _spare_source(source: Source, outputs: list[Path]) -> None:
             )
 
 
+def _spare_others(outputs: list[Path], sidecar: Path) -> None:
+    """Refuse to write over an image that medgan did not make: its sidecar does not say that it is synthetic."""
+    taken = next((output for output in [*outputs, sidecar] if output.exists()), None)
+    if taken is None:
+        return
+    try:
+        ours = json.loads(sidecar.read_text(encoding="utf-8")).get("SyntheticData") is True
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise UsageError(
+            "exists already, and nothing says that medgan made it", file=taken, remedy="Give another --out."
+        )
+
+
 def formats_for(kind: str, wanted: Format | None, out: Path | None) -> tuple[tuple[Format, ...], bool]:
     """Which formats to write, and whether `out` names the file itself.
 
@@ -100,7 +116,7 @@ def formats_for(kind: str, wanted: Format | None, out: Path | None) -> tuple[tup
     """
     named: Format | None = None
     if out is not None and not out.is_dir():
-        if out.name.endswith(_NIFTI_SUFFIXES):
+        if out.name.lower().endswith(_NIFTI_SUFFIXES):
             named = "nifti"
         elif out.suffix.lower() == ".png":
             named = "png"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from medgan import __version__
 from medgan.contrasts import contrast, other
-from medgan.devices import DeviceChoice, choose_device, choose_precision
+from medgan.devices import DeviceChoice, choose_device, choose_precision, memory_errors
 from medgan.models import Model
 from medgan.preparation import IntensityRange, prepare, restore
 from medgan.preparation.slabs import slab_step
@@ -67,11 +70,16 @@ class Synthesizer:
         self.target = contrast(target)
         self.source = other(target)
         self.device: DeviceChoice = choose_device(device)
-        recipe = model.manifest.recipe
-        self.translator = Translator(
-            model.generator(self.target.key),
+        model.check(self.target.key)
+
+    @functools.cached_property
+    def translator(self) -> Translator:
+        """The network on its device, loaded when the first scan has been read and prepared."""
+        recipe = self.model.manifest.recipe
+        return Translator(
+            self.model.generator(self.target.key),
             spatial_dims=recipe.spatial_dims,
-            slab=model.manifest.slab,
+            slab=self.model.manifest.slab,
             patch=recipe.sampling.crop,
             device=self.device.device,
             precision=choose_precision(recipe.training.precision, self.device.device),
@@ -97,11 +105,12 @@ class Synthesizer:
             spatial_dims=recipe.spatial_dims,
             intensity=self._shared_picture_range(scan),
         )
-        made = self.translator(
-            prepared.image,
-            slab_step=slab_step(recipe.sampling.slab_spacing, prepared.spacing[2]),
-            advance=advance,
-        )
+        with memory_errors():
+            made = self.translator(
+                prepared.image,
+                slab_step=slab_step(recipe.sampling.slab_spacing, prepared.spacing[2]),
+                advance=advance,
+            )
         learnt = domains[self.target.key]
         restored = replace(restore(prepared, made, learnt.intensity), contrast=self.target.key)
         return Synthetic(
@@ -114,10 +123,17 @@ class Synthesizer:
         )
 
     def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:
-        """Pictures of one depth share one scale: that of the pictures that the model was trained on."""
+        """Pictures of one depth share one scale: that of the pictures that the model was trained on.
+
+        One that is plainly on another scale is scaled by its own percentiles, as volumes are.
+        """
         learnt = self.model.manifest.domains[self.source.key]
         same = scan.source.kind == "picture" and learnt.bits == scan.source.bits
-        return learnt.intensity if same else None
+        return learnt.intensity if same and not self._on_another_scale(scan) else None
+
+    def _on_another_scale(self, scan: Scan) -> bool:
+        high = float(np.percentile(scan.voxels, 99.5))
+        return not 0.5 <= high / max(self.model.manifest.domains[self.source.key].intensity.high, 1e-9) <= 2
 
     def _doubts(self, scan: Scan) -> list[str]:
         """What speaks against this scan as an input."""
@@ -129,4 +145,10 @@ class Synthesizer:
             )
         if scan.source.facts.get("synthetic"):
             doubts.append("the scan is itself synthetic")
+        learnt = self.model.manifest.domains[self.source.key]
+        if scan.source.kind == "picture" and learnt.bits == scan.source.bits and self._on_another_scale(scan):
+            doubts.append(
+                "its intensities are on another scale than the pictures that the model was trained on, so it was "
+                "scaled by its own percentiles"
+            )
         return doubts

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from medgan.devices import choose_device
+from medgan.devices import DeviceChoice, choose_device, memory_errors
 from medgan.errors import ModelRefusedError, UsageError
-from medgan.files import remove_leftovers, write_json
+from medgan.files import locked
 from medgan.models import load_model
-from medgan.recipe import Recipe, load_recipe, save_recipe
-from medgan.training.cases import Cases, prepare_folder
+from medgan.recipe import Recipe, load_recipe
+from medgan.training.cases import Cases, is_cached, prepare_folder
+from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
 from medgan.training.observer import Observer
 from medgan.training.schedule import Schedule
@@ -65,61 +67,87 @@ def train(
         ResourceError: no such device.
         InterruptedByUserError: Ctrl-C or SIGTERM; the run can be resumed.
     """
-    observer = observer or Observer()
-    run = Path(out)
-    settings, seed = _settings(run, recipe, changes, epochs, resume=resume, seed=seed)
-    settings = settle_spacing(settings, (Path(t1_dir), Path(t2_dir)))
+    run, folders = Path(out), {"t1": Path(t1_dir), "t2": Path(t2_dir)}
+    _check_folders(run, folders)
+    request = _settle(run, recipe, changes, epochs, max_minutes, resume=resume, seed=seed)
+    start = None if init is None or str(init) == "none" else load_model(init)
+    check_loggers(request.recipe.training)
     chosen = choose_device(device)
+    with locked(run), memory_errors():
+        job = _prepare(run, folders, request, chosen, observer or Observer())
+        job.run(resume=resume, start=start)
+    return run
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of a new run, or was of the one that is gone on with."""
+
+    recipe: Recipe
+    seed: int
+    epochs: int | None
+    max_minutes: float | None
+
+
+def _prepare(
+    run: Path, folders: Mapping[str, Path], request: _Request, device: DeviceChoice, observer: Observer
+) -> Job:
+    """Read and prepare all scans, and simulate pairs."""
+    settings = settle_spacing(request.recipe, folders.values())
     domains = {
         key: prepare_folder(
-            Path(folder),
+            folder,
             key,
             recipe=settings,
             cache=run / "cache",
             advance=functools.partial(observer.preparing, key),
         )
-        for key, folder in (("t1", t1_dir), ("t2", t2_dir))
+        for key, folder in folders.items()
     }
     pairs = simulate_pairs(
         settings,
         domains,
         cache=run / "cache",
-        seed=seed,
-        advance=lambda done, total: observer.preparing("simulated", done, total),
+        seed=request.seed,
+        advance=functools.partial(observer.preparing, "simulated"),
     )
-    schedule, epoch_length = _schedule(settings, domains, epochs, max_minutes)
-    job = Job(run, settings, domains, pairs, chosen, schedule, epoch_length, seed)
-    trainer = job.trainer()
-    warnings = [text for cases in domains.values() for text in cases.warnings]
-    if resume:
-        for place in (run, run / "checkpoints", run / "cache", run / "previews"):
-            remove_leftovers(place)
-        warnings += job.resume(trainer)
-    if trainer.training.step == 0 and init is not None and str(init) != "none":
-        job.start_from(trainer.training, load_model(init))
-    for text in warnings:
-        observer.warned(text)
-    if not resume:
-        save_recipe(settings, run / "recipe.yaml")
-        write_json(run / "run.json", job.facts())
-    observer.planned(job.plan(trainer))
-    job.run_with_handlers(trainer, observer)
-    return run
+    schedule, length = _schedule(settings, domains, request.epochs, request.max_minutes)
+    return Job(run, settings, domains, pairs, device, schedule, length, request.seed, observer)
 
 
-def _settings(
+def _check_folders(run: Path, folders: Mapping[str, Path]) -> None:
+    """Refuse folders that lie in each other: images would be taken for what they are not."""
+    t1, t2, out = (path.resolve() for path in (*folders.values(), run))
+    if t1 == t2 or t1 in t2.parents or t2 in t1.parents:
+        raise UsageError(
+            "the folders of the two contrasts are one, or one lies in the other",
+            file=t2,
+            remedy="Give a folder of T1w scans and another of T2w scans.",
+        )
+    for folder in (t1, t2):
+        if out == folder or folder in out.parents:
+            raise UsageError(
+                "the run would lie among the scans, and its pictures be taken for some",
+                file=run,
+                remedy="Give an --out outside of both folders.",
+            )
+
+
+def _settle(
     run: Path,
     recipe: str | Path | None,
     changes: Sequence[str],
     epochs: int | None,
+    max_minutes: float | None,
     *,
     resume: bool,
     seed: int | None,
-) -> tuple[Recipe, int]:
-    """The recipe and seed of a new run, or of the one that is gone on with."""
+) -> _Request:
+    """Settle recipe, seed and length, with what the run was started with where it is gone on with."""
+    if max_minutes is not None and max_minutes <= 0:
+        raise UsageError(f"--max-minutes must be positive; it is {max_minutes}")
     if epochs is not None:
         changes = [*changes, f"training.epochs={epochs}"]
-    kept = run / "run.json"
     if not resume:
         if run.exists() and not _holds_no_training(run):
             raise UsageError(
@@ -129,33 +157,40 @@ def _settings(
             )
         if seed is not None and not 0 <= seed < _SEEDS:
             raise UsageError(f"seed {seed} must be from 0 to {_SEEDS - 1}")
-        return load_recipe(recipe or "slices", changes), seed or 0
+        return _Request(load_recipe(recipe or "slices", changes), seed or 0, epochs, max_minutes)
+    kept = run / "run.json"
     if not kept.is_file():
         raise UsageError(
             "is not a run, so there is nothing to resume", file=run, remedy="Leave out --resume."
         )
     try:
-        known = int(json.loads(kept.read_text(encoding="utf-8"))["seed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        known_seed = int(known["seed"])
+        if epochs is None and max_minutes is None and known.get("max_minutes") is not None:
+            max_minutes = float(known["max_minutes"])
+            epochs = known.get("epochs")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelRefusedError("is damaged", file=kept, remedy="Train again into another folder.") from error
-    if seed is not None and seed != known:
-        raise UsageError(f"the run has seed {known}, not {seed}", file=run, remedy="Leave out --seed.")
-    return load_recipe(recipe or run / "recipe.yaml", changes), known
+    if seed is not None and seed != known_seed:
+        raise UsageError(f"the run has seed {known_seed}, not {seed}", file=run, remedy="Leave out --seed.")
+    return _Request(load_recipe(recipe or run / "recipe.yaml", changes), known_seed, epochs, max_minutes)
 
 
 def _holds_no_training(run: Path) -> bool:
     """An empty folder, or one that a run left which was stopped while it prepared its scans."""
-    return run.is_dir() and all(
-        file.name in ("cache", "recipe.yaml") or file.name.startswith(".medgan-") for file in run.iterdir()
+    if not run.is_dir():
+        return False
+    ours = all(
+        file.name in ("cache", ".lock", "recipe.yaml") or file.name.startswith(".medgan-")
+        for file in run.iterdir()
     )
+    return ours and all(is_cached(file) for file in (run / "cache").glob("*"))
 
 
 def _schedule(
     recipe: Recipe, domains: dict[str, Cases], epochs: int | None, max_minutes: float | None
 ) -> tuple[Schedule, int]:
     """When the training ends, and how many steps an epoch has."""
-    if max_minutes is not None and max_minutes <= 0:
-        raise UsageError(f"--max-minutes must be positive; it is {max_minutes}")
     images = max(
         cases.slices if recipe.spatial_dims == 2 else len(cases.cases) * 16 for cases in domains.values()
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from medgan.scans import Found, Scan, find_scans, read_scan
 from medgan.scans.finding import picture_rank
 
 _HEAD_SHARE = 0.02
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,24 @@ def _prepare_one(
     rank = picture_rank(item.path) if item.kind == "picture" else None
     key = _cache_key(item, recipe, given)
     return keep_prepared(
-        lambda: read_scan(item), key, recipe=recipe, cache=cache, name=item.stem, intensity=given, rank=rank
+        lambda: _read_acquired(item),
+        key,
+        recipe=recipe,
+        cache=cache,
+        name=item.stem,
+        intensity=given,
+        rank=rank,
     )
+
+
+def _read_acquired(item: Found) -> Scan:
+    """Read a scan that a scanner made: what medgan made is nothing to learn from."""
+    scan = read_scan(item)
+    if scan.source.facts.get("synthetic"):
+        raise InputRefusedError(
+            "is itself synthetic", file=item.path, remedy="Take synthetic images out of the folder."
+        )
+    return scan
 
 
 def keep_prepared(
@@ -184,7 +201,8 @@ def keep_prepared(
     if not (image.is_file() and facts.is_file()):
         scan = read()
         prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims, intensity=intensity)
-        array = prepared.image[0].numpy().astype(np.float16)
+        # slices are read one by one, so a slice's voxels lie together on disk
+        array = np.asfortranarray(prepared.image[0].numpy().astype(np.float16))
         with whole_file(image) as temporary, temporary.open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
         write_json(facts, _facts(scan, prepared) | {"digest": sha256(image)})
@@ -239,6 +257,11 @@ def _cache_key(item: Found, recipe: Recipe, intensity: IntensityRange | None) ->
     files = item.series.files if item.series is not None else (item.path,)
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return cache_key(recipe, stats, intensity.model_dump_json() if intensity is not None else "")
+
+
+def is_cached(file: Path) -> bool:
+    """Whether a file is one of the cache's."""
+    return re.fullmatch(r"[0-9a-f]{32}\.(npy|json)", file.name) is not None
 
 
 def cache_key(recipe: Recipe, *parts: Any) -> str:

@@ -19,6 +19,7 @@ from ignite.engine import Events
 
 from medgan.errors import UsageError
 from medgan.files import append_line, write_text
+from medgan.recipe import TrainingSettings
 from medgan.training.checkpoints import save_checkpoint
 from medgan.training.engine import CycleGANTrainer
 from medgan.training.monitor import Monitor
@@ -190,14 +191,18 @@ def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
             signal.signal(number, handler)
 
 
-def optional_loggers(run: Path, *, tensorboard: bool, mlflow: bool) -> list[Any]:
-    """MONAI's handlers that write the epochs' metrics for TensorBoard (where it is installed) and MLflow.
+def check_loggers(settings: TrainingSettings) -> None:
+    """Raise UsageError where MLflow is asked for and not installed."""
+    if settings.mlflow and importlib.util.find_spec("mlflow") is None:
+        raise UsageError(
+            "training.mlflow needs MLflow", remedy="Install it with `pip install medgan[mlflow]`."
+        )
 
-    Raises:
-        UsageError: MLflow is asked for and not installed.
-    """
+
+def optional_loggers(run: Path, settings: TrainingSettings) -> list[Any]:
+    """MONAI's handlers that write the epochs' metrics for TensorBoard (where it is installed) and MLflow."""
     handlers: list[Any] = []
-    if tensorboard and importlib.util.find_spec("tensorboard") is not None:
+    if settings.tensorboard and importlib.util.find_spec("tensorboard") is not None:
         from monai.handlers import TensorBoardStatsHandler
 
         handlers.append(
@@ -207,11 +212,7 @@ def optional_loggers(run: Path, *, tensorboard: bool, mlflow: bool) -> list[Any]
                 global_epoch_transform=lambda epoch: epoch,
             )
         )
-    if mlflow:
-        if importlib.util.find_spec("mlflow") is None:
-            raise UsageError(
-                "training.mlflow needs MLflow", remedy="Install it with `pip install medgan[mlflow]`."
-            )
+    if settings.mlflow:
         from monai.handlers import MLFlowHandler
 
         tracking = (run / "mlruns").resolve().as_uri()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import torch
 from medgan import __version__
 from medgan.devices import DeviceChoice, choose_precision
 from medgan.errors import InterruptedByUserError, ModelRefusedError
+from medgan.files import remove_leftovers, write_json
 from medgan.models import History, Model, save_model
-from medgan.recipe import Recipe
-from medgan.training.cases import Cases
+from medgan.recipe import Recipe, save_recipe
+from medgan.training.cases import Cases, is_cached
 from medgan.training.checkpoints import load_newest
 from medgan.training.engine import CycleGANTrainer
 from medgan.training.handlers import (
@@ -41,7 +42,7 @@ _SEEDS = 2**31
 class Job:
     """One call of `train`, after its arguments are settled."""
 
-    run: Path
+    folder: Path
     recipe: Recipe
     domains: dict[str, Cases]
     simulated: dict[str, Cases]
@@ -49,6 +50,7 @@ class Job:
     schedule: Schedule
     epoch_length: int
     seed: int
+    observer: Observer
 
     def __post_init__(self) -> None:
         self.precision = choose_precision(self.recipe.training.precision, self.device.device)
@@ -67,6 +69,8 @@ class Job:
             "seed": self.seed,
             "slab": self.slab,
             "precision": _name(self.precision),
+            "epochs": self.recipe.training.epochs if self.schedule.steps else None,
+            "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
             "data": {key: domain.fingerprint for key, domain in self.known.items()},
         }
 
@@ -76,8 +80,31 @@ class Job:
         settings = self.recipe.model_dump(mode="json")
         settings["training"] = {"coarse": settings["training"]["coarse"]}
         settings.pop("optimiser")
-        facts = {key: value for key, value in self.facts().items() if key != "medgan_version"}
+        facts = {key: self.facts()[key] for key in ("seed", "slab", "precision", "data")}
         return hashlib.sha256(json.dumps([settings, facts], sort_keys=True).encode()).hexdigest()
+
+    def run(self, *, resume: bool, start: Model | None) -> None:
+        """Say what will be done, and train to the end or to a signal; what was reached is kept either way.
+
+        Args:
+            resume: go on from the newest checkpoint.
+            start: a model whose weights to begin with.
+        """
+        trainer = self.trainer()
+        warnings = [text for cases in self.domains.values() for text in cases.warnings]
+        if resume:
+            for place in (".", "checkpoints", "cache", "previews"):
+                remove_leftovers(self.folder / place)
+            warnings += self.resume(trainer)
+        if start is not None and trainer.training.step == 0:
+            self.start_from(trainer.training, start)
+        for text in warnings:
+            self.observer.warned(text)
+        if not resume:
+            save_recipe(self.recipe, self.folder / "recipe.yaml")
+            write_json(self.folder / "run.json", self.facts())
+        self.observer.planned(self.plan(trainer))
+        self._train(trainer)
 
     def trainer(self) -> CycleGANTrainer:
         """A trainer with fresh weights."""
@@ -111,16 +138,16 @@ class Job:
 
     def resume(self, trainer: CycleGANTrainer) -> list[str]:
         """Bring a fresh trainer to the newest checkpoint; returns warnings."""
-        loaded = load_newest(self.run / "checkpoints")
+        loaded = load_newest(self.folder / "checkpoints")
         if loaded is None:
             return ["there is no checkpoint yet, so the training starts from its beginning"]
         checkpoint, tensors, warnings = loaded
         if checkpoint.identity != self.identity:
             raise ModelRefusedError(
                 "was trained with other data, settings, seed or precision, so it cannot be gone on with",
-                file=self.run,
+                file=self.folder,
                 remedy="Give the same folders and no other recipe, or train into another folder with --init "
-                f"{self.run}.",
+                f"{self.folder}.",
             )
         try:
             trainer.training.restore(tensors, step=checkpoint.step, elapsed=checkpoint.elapsed)
@@ -136,7 +163,7 @@ class Job:
         networks = trainer.training.gan.generators["t2"], trainer.training.gan.discriminators["t2"]
         counts = [sum(parameter.numel() for parameter in network.parameters()) for network in networks]
         return Plan(
-            run=self.run,
+            run=self.folder,
             recipe=self.recipe,
             domains=self.domains,
             device=self.device,
@@ -156,7 +183,7 @@ class Job:
         """Write the model as it is now."""
         training = trainer.training
         save_model(
-            self.run / "model",
+            self.folder / "model",
             generators=dict(training.generators.items()),
             recipe=self.recipe,
             slab=self.slab,
@@ -171,21 +198,18 @@ class Job:
             ),
         )
 
-    def run_with_handlers(self, trainer: CycleGANTrainer, observer: Observer) -> None:
-        """Train to the end, or to a signal; what was reached is kept either way."""
+    def _train(self, trainer: CycleGANTrainer) -> None:
         checkpoints = Checkpoints(
-            self.run / "checkpoints",
+            self.folder / "checkpoints",
             identity=self.identity,
             seconds=self.recipe.training.checkpoint_seconds,
             also=lambda: self.save_model(trainer),
         )
         handlers = [
-            Progress(observer),
-            Metrics(self.run / "metrics.csv", observer),
-            *optional_loggers(
-                self.run, tensorboard=self.recipe.training.tensorboard, mlflow=self.recipe.training.mlflow
-            ),
-            Previews(self.run / "previews", observer, seconds=self.recipe.training.preview_seconds),
+            Progress(self.observer),
+            Metrics(self.folder / "metrics.csv", self.observer),
+            *optional_loggers(self.folder, self.recipe.training),
+            Previews(self.folder / "previews", self.observer, seconds=self.recipe.training.preview_seconds),
             checkpoints,
         ]
         for handler in handlers:
@@ -193,14 +217,18 @@ class Job:
         with stopped_by_signals(trainer) as received:
             trainer.run()
             checkpoints.save(trainer)
-        draw_summary(self.run)
+        draw_summary(self.folder)
         if received:
             raise InterruptedByUserError(
                 f"stopped by {received[0]} after step {trainer.training.step}; everything up to it is kept",
-                file=self.run,
+                file=self.folder,
                 remedy="Go on with the same command and --resume.",
             )
-        shutil.rmtree(self.run / "cache", ignore_errors=True)
+        for file in (self.folder / "cache").glob("*"):
+            if is_cached(file):
+                file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what is not ours stays
+            (self.folder / "cache").rmdir()
 
 
 def _slab(recipe: Recipe, domains: dict[str, Cases]) -> int:

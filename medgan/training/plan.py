@@ -89,7 +89,8 @@ def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
     if schedule.steps is None:
         total = schedule.seconds or 0.0
     else:
-        coarse = sum(stage.share / stage.scale**recipe.spatial_dims for stage in recipe.training.coarse)
+        stages = recipe.training.coarse  # each has as many times more images as they are smaller
+        coarse = sum(stage.share / stage.scale ** (recipe.spatial_dims - 1) for stage in stages)
         fine = 1 - sum(stage.share for stage in recipe.training.coarse)
         by_steps = (schedule.steps - first_step) * per_step * (coarse + fine)
         total = min(by_steps, schedule.seconds or by_steps)

@@ -349,3 +349,33 @@ def test_a_full_disk_is_an_output_error_that_leaves_nothing(
     assert done.code == 5
     assert "No space left" in done.err
     assert below(tmp_path / "out") == []
+
+
+def test_an_image_that_medgan_did_not_make_is_not_written_over(
+    synthesize: Synthesize, scan: Path, head: Any, tmp_path: Path
+) -> None:
+    acquired: Path = head(tmp_path / "acquired_T2w.nii.gz", "t2", 1)
+    before = acquired.read_bytes()
+    refused = synthesize(scan, "-o", acquired)
+    assert refused.code == 2
+    assert acquired.read_bytes() == before
+
+
+def test_a_result_of_its_own_is_replaced(synthesize: Synthesize, scan: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert synthesize(scan, "-o", tmp_path / "t2.nii.gz").code == 0
+
+
+def test_an_empty_folder_does_not_stop_the_other_inputs(
+    synthesize: Synthesize, scan: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert synthesize(tmp_path / "empty", scan, "-o", tmp_path / "out").code == 3
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 1
+
+
+def test_an_upper_case_suffix_names_the_file_all_the_same(
+    synthesize: Synthesize, scan: Path, tmp_path: Path
+) -> None:
+    assert synthesize(scan, "-o", tmp_path / "T2.NII.GZ").code == 0
+    assert (tmp_path / "T2.NII.GZ").is_file()

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from medgan.cyclegan.losses import CycleLoss, StructureLoss, adversarial_loss, as_single
+from medgan.cyclegan.losses import AdversarialLoss, CycleLoss, StructureLoss, as_single
 
 
 def structured(*, seed: int = 0, size: tuple[int, ...] = (24, 32), count: int = 1) -> torch.Tensor:
@@ -19,23 +19,23 @@ def structured(*, seed: int = 0, size: tuple[int, ...] = (24, 32), count: int = 
 
 
 def test_least_squares_is_the_mean_squared_distance_of_raw_logits_from_1_and_0() -> None:
-    loss = adversarial_loss("least_squares")
+    loss = AdversarialLoss("least_squares")
     logits = [torch.tensor([[-3.0, 0.5]])]
-    assert loss(logits, target_is_real=True, for_discriminator=True).item() == pytest.approx((16 + 0.25) / 2)
-    assert loss(logits, target_is_real=False, for_discriminator=True).item() == pytest.approx((9 + 0.25) / 2)
-    assert loss(logits, target_is_real=True, for_discriminator=False).item() == pytest.approx((16 + 0.25) / 2)
+    assert loss(logits, real=True, for_discriminator=True).item() == pytest.approx((16 + 0.25) / 2)
+    assert loss(logits, real=False, for_discriminator=True).item() == pytest.approx((9 + 0.25) / 2)
+    assert loss(logits, real=True, for_discriminator=False).item() == pytest.approx((16 + 0.25) / 2)
 
 
 def test_several_views_count_alike_however_many_patches_each_has() -> None:
-    loss = adversarial_loss("least_squares")
+    loss = AdversarialLoss("least_squares")
     views = [torch.zeros(1, 1, 8, 8), torch.full((1, 1, 2, 2), 3.0)]
-    assert loss(views, target_is_real=True, for_discriminator=True).item() == pytest.approx((1 + 4) / 2)
+    assert loss(views, real=True, for_discriminator=True).item() == pytest.approx((1 + 4) / 2)
 
 
 def test_cross_entropy_is_that_of_a_sigmoid_of_the_logits() -> None:
-    loss = adversarial_loss("bce")
+    loss = AdversarialLoss("bce")
     for logit in (-2.0, 0.0, 1.5):
-        value = loss([torch.tensor([[logit]])], target_is_real=True, for_discriminator=True).item()
+        value = loss([torch.tensor([[logit]])], real=True, for_discriminator=True).item()
         assert value == pytest.approx(math.log1p(math.exp(-logit)), abs=1e-5)
 
 
