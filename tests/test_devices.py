@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from medgan.devices import choose_device, choose_precision
+from medgan.devices import choose_device, choose_precision, memory_errors
 from medgan.errors import ResourceError, UsageError
 
 
@@ -83,3 +83,23 @@ def test_a_gpu_does_so_from_ampere_on(
 def test_a_precision_that_is_asked_for_is_taken() -> None:
     assert choose_precision("float32", torch.device("cuda", 0)) is torch.float32
     assert choose_precision("bfloat16", torch.device("cpu")) is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    ],
+    ids=repr,
+)
+def test_memory_that_runs_out_is_a_resource_error_in_all_words(error: Exception) -> None:
+    with pytest.raises(ResourceError, match="memory ran out"), memory_errors():
+        raise error
+
+
+def test_another_error_passes_through_unchanged() -> None:
+    with pytest.raises(RuntimeError, match="sizes"), memory_errors():
+        raise RuntimeError("sizes do not match")

@@ -12,7 +12,7 @@ import pytest
 
 from medgan import __version__
 from medgan.cli.main import _COMMANDS, cli
-from medgan.errors import OutputNotWrittenError
+from medgan.errors import OutputNotWrittenError, ResourceError
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], []])
@@ -107,13 +107,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         ),
         (KeyboardInterrupt(), 130, "Interrupted"),
         (click.Abort(), 130, "Interrupted"),
-        (MemoryError(), 6, "memory ran out"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 6, "memory ran out"),
-        (
-            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
-            6,
-            "memory ran out",
-        ),
+        (ResourceError("memory ran out", remedy="Use less."), 6, "memory ran out"),
     ],
 )
 def test_an_error_becomes_its_exit_code_and_a_message_without_a_traceback(

@@ -95,7 +95,7 @@ def dual_echo(folder: Path) -> list[Path]:
 def test_two_echoes_at_one_position_are_a_choice_between_echo_times(tmp_path: Path) -> None:
     error = foretold(dual_echo(tmp_path))
     assert isinstance(error, SeriesChoiceError)
-    assert "12, 90 ms" in error.cause and "--echo" in error.remedy
+    assert "12, 90 ms" in error.cause and "--series" in error.remedy
 
 
 def test_one_echo_of_two_can_be_chosen(tmp_path: Path) -> None:
