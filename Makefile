@@ -14,7 +14,7 @@ demo: $(VENV)/.installed  ## Set up, train for two minutes on procedural heads, 
 	"$(BIN)/medgan" demo -o medgan-demo
 
 test: $(VENV)/.installed-dev  ## Set up, run the tests
-	"$(BIN)/python" -m pytest -q
+	"$(BIN)/python" -m pytest -q -n auto
 
 lint: $(VENV)/.installed-dev  ## Style and types
 	"$(BIN)/ruff" check .

@@ -80,6 +80,13 @@ class LossSettings(_Settings):
     cycle_ssim: float = Field(0.0, ge=0, le=1, description="Share of 1 - SSIM in the cycle loss.")
     identity: float = Field(0.25, ge=0, description="As a fraction of the cycle weight.")
     structure: float = Field(0.0, ge=0, description="1 - squared local correlation of source and fake.")
+    ramp: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the training, after the warm-up, over which cycle, identity and structure grow from 0; "
+        "at full weight at once they pull what the warm-up taught back to a copy.",
+    )
     history: int = Field(50, ge=0, description="Fakes kept for each discriminator.")
 
 

@@ -14,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, so each takes one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 Floats = npt.NDArray[np.float32]
 
 

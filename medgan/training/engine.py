@@ -11,7 +11,6 @@ import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
 
-from medgan.cyclegan import Weights
 from medgan.cyclegan.cyclegan import Images
 from medgan.errors import ModelRefusedError
 from medgan.training.sampling import Batches
@@ -50,11 +49,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         self.training, self.batches, self.pairs, self.schedule = training, batches, pairs, schedule
         self.seed, self.precision = seed, precision
         self.torch_device = next(training.gan.parameters()).device
-        losses = training.recipe.losses
-        self.weights = Weights(
-            cycle=losses.cycle, identity=losses.identity * losses.cycle, structure=losses.structure
-        )
-        self.simulated_weight = training.recipe.simulation.weight * losses.cycle
+        self.simulated_weight = training.recipe.simulation.weight * training.recipe.losses.cycle
         epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
         super().__init__(
             device=self.torch_device,
@@ -89,7 +84,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
     @property
     def warming_up(self) -> bool:
         """Whether the next step sees simulated pairs alone."""
-        return self.pairs is not None and self.progress < self.training.recipe.simulation.warmup
+        return self.pairs is not None and self.progress < self.schedule.warmup
 
     def images(self) -> tuple[Images, Images]:
         """The next step's real images and simulated pairs, either of which may be empty."""
@@ -107,7 +102,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         number = training.step
         torch.manual_seed(self.seed * _UNLIMITED + number)
         chance = torch.Generator().manual_seed(self.seed * _UNLIMITED + number)
-        rate = self.schedule.rate(self.progress)
+        rate, weights = self.schedule.rate(self.progress), self.schedule.weights(self.progress)
         for optimiser in (training.generator_optimiser, training.discriminator_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = rate
@@ -118,8 +113,8 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         with autocast:
             if real:
                 gan.discriminators.requires_grad_(False)
-                made = gan.translate(real, identity=self.weights.identity > 0)
-                loss, record = gan.generator_losses(made, self.weights, chance)
+                made = gan.translate(real, identity=weights.identity > 0)
+                loss, record = gan.generator_losses(made, weights, chance)
             if pairs:
                 supervised, more = gan.supervised_loss(pairs)
                 loss = loss + self.simulated_weight * supervised

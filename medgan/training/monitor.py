@@ -11,7 +11,7 @@ from torch.nn import functional
 
 _COPY = 0.97
 _CELLS = 12
-_MARGIN = 0.1
+_MARGIN = 0.2
 _WON_LOSS = 0.02
 _WON_GAP = 0.9
 
@@ -72,7 +72,7 @@ class Monitor:
                 source_images, fakes
             ),
             f"{target}: the contrast is inverted: over the head, bright and dark parts lie as in the source "
-            "contrast, not as in the target's": to_target < 0 and to_source > to_target + _MARGIN,
+            "contrast rather than as in the target's": to_source > to_target + _MARGIN,
             f"{target}: the discriminator has won: it tells all fakes, so the generator learns nothing from it": (
                 metrics.get(f"discriminator_{target}", 1.0) < _WON_LOSS
                 and metrics.get(f"real_{target}", 0.0) - metrics.get(f"fake_{target}", 0.0) > _WON_GAP

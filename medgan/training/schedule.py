@@ -1,9 +1,10 @@
-"""What changes as a training goes on: image size and learning rate, by how far it is, 0 to 1."""
+"""What changes as a training goes on: image size, weights and learning rate, by how far it is, 0 to 1."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medgan.cyclegan import Weights
 from medgan.recipe import Recipe
 
 
@@ -38,6 +39,21 @@ class Schedule:
             if progress < end:
                 return stage.scale
         return 1
+
+    def weights(self, progress: float) -> Weights:
+        """The weights of the losses on real images, which grow from 0 once the warm-up is over."""
+        losses, warmup = self.recipe.losses, self.warmup
+        share = min(1.0, max(0.0, progress - warmup) / losses.ramp) if losses.ramp else 1.0
+        return Weights(
+            cycle=share * losses.cycle,
+            identity=share * losses.identity * losses.cycle,
+            structure=share * losses.structure,
+        )
+
+    @property
+    def warmup(self) -> float:
+        """The share in which the generators see simulated pairs alone."""
+        return self.recipe.simulation.warmup if self.recipe.simulation.heads else 0.0
 
     def rate(self, progress: float) -> float:
         """The learning rate: constant, then linear to 0 (Zhu et al. 2017)."""
