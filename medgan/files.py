@@ -40,11 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _synchronise_folder(path.parent)
     except OSError as error:
-        raise OutputNotWrittenError(
-            f"could not be written: {error.strerror or error}",
-            file=path,
-            remedy="Check that the folder may be written to and has space left.",
-        ) from error
+        raise _not_written(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -69,11 +65,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _synchronise_folder(path.parent)
     except OSError as error:
-        raise OutputNotWrittenError(
-            f"could not be written: {error.strerror or error}",
-            file=path,
-            remedy="Check that the folder may be written to and has space left.",
-        ) from error
+        raise _not_written(path, error) from error
     finally:
         if replaced is not None and not path.exists() and (replaced / path.name).exists():
             os.replace(replaced / path.name, path)
@@ -103,9 +95,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = (folder / ".lock").open("a", encoding="utf-8")
     except OSError as error:
-        raise OutputNotWrittenError(
-            f"could not be written: {error.strerror or error}", file=folder
-        ) from error
+        raise _not_written(folder, error) from error
     with stream:
         try:
             if os.name == "posix":
@@ -145,7 +135,7 @@ def append_line(path: Path, line: str) -> None:
         with path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(line + "\n")
     except OSError as error:
-        raise OutputNotWrittenError(f"could not be written: {error.strerror or error}", file=path) from error
+        raise _not_written(path, error) from error
 
 
 def sha256(path: Path) -> str:
@@ -181,3 +171,11 @@ def _grant_usual_mode(path: Path) -> None:
         mask = os.umask(0)
         os.umask(mask)
         path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+
+
+def _not_written(path: Path, error: OSError) -> OutputNotWrittenError:
+    return OutputNotWrittenError(
+        f"could not be written: {error.strerror or error}",
+        file=path,
+        remedy="Check that the folder may be written to and has space left.",
+    )

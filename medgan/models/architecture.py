@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from medgan.networks import MultiViewDiscriminator, ResNetGenerator, UNetGenerator
@@ -16,26 +18,18 @@ def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
         slab: slices that it sees at once; 1 for plain 2D and for 3D.
     """
     settings = recipe.generator
+    common: dict[str, Any] = {
+        "spatial_dims": recipe.spatial_dims,
+        "slab": slab,
+        "channels": settings.channels,
+        "residual_units": settings.residual_units,
+        "upsampling": settings.upsampling,
+        "initial_gain": settings.initial_gain,
+        "dropout": settings.dropout,
+    }
     if settings.kind == "resnet":
-        return ResNetGenerator(
-            spatial_dims=recipe.spatial_dims,
-            slab=slab,
-            channels=settings.channels,
-            residual_units=settings.residual_units,
-            upsampling=settings.upsampling,
-            initial_gain=settings.initial_gain,
-            dropout=settings.dropout,
-        )
-    return UNetGenerator(
-        spatial_dims=recipe.spatial_dims,
-        slab=slab,
-        channels=settings.channels,
-        residual_units=settings.residual_units,
-        upsampling=settings.upsampling,
-        finest_skip=settings.finest_skip,
-        initial_gain=settings.initial_gain,
-        dropout=settings.dropout,
-    )
+        return ResNetGenerator(**common)
+    return UNetGenerator(**common, finest_skip=settings.finest_skip)
 
 
 def build_discriminator(recipe: Recipe, *, slab: int) -> nn.Module:
