@@ -9,7 +9,8 @@ from medgan.errors import UsageError
 from medgan.simulation.fields import Field, Grid, smooth_noise
 from medgan.simulation.heads import Head
 from medgan.simulation.sequences import SequenceSettings, draw_settings
-from medgan.simulation.tissues import Tissue, tissues
+from medgan.simulation.tissues import Tissue, personal_tissues, tissues
+from medgan.simulation.volumes import blurred
 
 
 def simulate_contrast(
@@ -64,7 +65,8 @@ def simulate_contrast(
     scale = float(scanner.uniform(250, 900)) if intensity_scale is None else intensity_scale
     grid = Grid(head.shape, head.spacing[0])
 
-    table = _personal_tissues(body, tissues(field_strength), spread)
+    known = tissues(field_strength)
+    table = personal_tissues(body, {name: known[name] for name in head.tissue_names}, spread)
     image = _signal(head, table, settings, _texture(body, grid) * np.float32(texture))
     white = table["white_matter"]
     reference = float(
@@ -74,7 +76,7 @@ def simulate_contrast(
     if bias:
         image *= _bias_field(scanner, grid, bias)
     if blur:
-        image = _blurred(image, blur)
+        image = blurred(image, blur)
     if noise:
         image = _rician(scanner, image, noise * scale)
     return image
@@ -110,23 +112,6 @@ def simulate_pair(
         )
         for key in ("t1", "t2")
     }
-
-
-def _personal_tissues(rng: np.random.Generator, table: dict[str, Tissue], spread: float) -> dict[str, Tissue]:
-    """One draw for each tissue, left and right alike; T1 and T2 lengthen together (water content)."""
-    personal = {}
-    for name, tissue in table.items():
-        common, own_1, own_2 = np.clip(rng.standard_normal(3), -2.2, 2.2)
-        share = tissue.spread * spread
-        personal[name] = Tissue(
-            name=name,
-            t1_ms=tissue.t1_ms * float(np.exp(share * (0.8 * common + 0.6 * own_1))),
-            t2_ms=tissue.t2_ms * float(np.exp(share * (0.8 * common + 0.6 * own_2))),
-            proton_density=tissue.proton_density,
-            spread=tissue.spread,
-            source=tissue.source,
-        )
-    return personal
 
 
 def _signal(head: Head, table: dict[str, Tissue], settings: SequenceSettings, texture: Field) -> Field:
@@ -166,19 +151,3 @@ def _rician(rng: np.random.Generator, image: Field, sigma: float) -> Field:
     real = image + np.float32(sigma) * rng.standard_normal(image.shape, dtype=np.float32)
     imaginary = np.float32(sigma) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.asarray(np.hypot(real, imaginary), np.float32)
-
-
-def _blurred(image: Field, sigma: float) -> Field:
-    """Convolved with a Gaussian of `sigma` voxels; borders repeat."""
-    reach = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    for axis in range(3):
-        padding = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
-        padded = np.pad(image, padding, mode="edge")
-        length = image.shape[axis]
-        image = np.asarray(
-            sum(np.float32(w) * padded.take(range(i, i + length), axis) for i, w in enumerate(kernel)),
-            np.float32,
-        )
-    return image

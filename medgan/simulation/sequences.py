@@ -17,7 +17,7 @@ from medgan.contrasts import contrast as known_contrast
 from medgan.errors import UsageError
 
 Map = npt.NDArray[np.floating[Any]]
-Kind = Literal["spin_echo", "turbo_spin_echo", "spoiled_gradient_echo", "mprage"]
+Kind = Literal["spin_echo", "turbo_spin_echo", "spoiled_gradient_echo", "mprage", "inversion_recovery"]
 
 
 def spin_echo(density: Map, t1: Map, t2: Map, *, echo_time: float, repetition_time: float) -> Map:
@@ -86,6 +86,25 @@ def mprage(
     return np.asarray(density * np.sin(angle) * np.abs(middle) * np.exp(-echo_time / t2))
 
 
+def inversion_recovery(
+    density: Map,
+    t1: Map,
+    t2: Map,
+    *,
+    echo_time: float,
+    repetition_time: float,
+    inversion_time: float,
+    train_time: float = 0.0,
+) -> Map:
+    """S = PD |1 - 2 exp(-TI/T1) + exp(-(TR - ET)/T1)| exp(-TE/T2), the magnitude as scanners show it.
+
+    A (turbo) spin echo after an inversion, as in the "T1 FLAIR" of clinical protocols, whose TI nulls CSF; recovery
+    starts at the end of the echo train, ET = `train_time` ms after the excitation (Bernstein 2004, sec. 14.2).
+    """
+    recovery = 1 - 2 * np.exp(-inversion_time / t1) + np.exp(-(repetition_time - train_time) / t1)
+    return np.asarray(density * np.abs(recovery) * np.exp(-echo_time / t2))
+
+
 @dataclass(frozen=True, kw_only=True)
 class SequenceSettings:
     """A sequence with its times in ms and its flip angle in degrees; what a kind has no use for is zero.
@@ -108,8 +127,9 @@ class SequenceSettings:
                 f"echo time {self.echo_time} ms must be above 0 and below repetition time "
                 f"{self.repetition_time} ms"
             )
-        half = self.train_time / 2
-        if self.kind == "mprage" and not half < self.inversion_time < self.repetition_time - half:
+        half = self.train_time / 2 if self.kind == "mprage" else 0.0
+        inverted = self.kind in ("mprage", "inversion_recovery")
+        if inverted and not half < self.inversion_time < self.repetition_time - half:
             raise UsageError(
                 f"inversion time {self.inversion_time} ms must be above half the train time "
                 f"{self.train_time} ms and as far below repetition time {self.repetition_time} ms"
@@ -132,15 +152,20 @@ class SequenceSettings:
             return spoiled_gradient_echo(
                 density, t1, t2, echo_time=te, repetition_time=tr, flip_angle=self.flip_angle
             )
+        ti, train = self.inversion_time, self.train_time
+        if self.kind == "inversion_recovery":
+            return inversion_recovery(
+                density, t1, t2, echo_time=te, repetition_time=tr, inversion_time=ti, train_time=train
+            )
         return mprage(
             density,
             t1,
             t2,
             echo_time=te,
             repetition_time=tr,
-            inversion_time=self.inversion_time,
+            inversion_time=ti,
             flip_angle=self.flip_angle,
-            train_time=self.train_time,
+            train_time=train,
         )
 
 
@@ -151,7 +176,7 @@ def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None 
         contrast: `t1` or `t2`.
         rng: where the chance comes from.
         kind: the sequence; drawn too where it is None (T1w: spin echo, spoiled gradient echo or MPRAGE; T2w:
-            turbo or conventional spin echo).
+            turbo or conventional spin echo). Inversion recovery, for T1w, must be asked for.
 
     Raises:
         UsageError: no such contrast, or that sequence does not give it.
@@ -165,13 +190,14 @@ def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None 
         raise UsageError(f"{key!r} cannot be simulated", remedy=f"Use one of: {', '.join(usual)}.")
     if kind is None:
         kind = usual[key][int(rng.choice(len(usual[key])))]
-    if kind not in usual[key]:
-        raise UsageError(f"{kind!r} does not give {key!r}", remedy=f"Use one of: {', '.join(usual[key])}.")
+    possible = (*usual[key], "inversion_recovery") if key == "t1" else usual[key]
+    if kind not in possible:
+        raise UsageError(f"{kind!r} does not give {key!r}", remedy=f"Use one of: {', '.join(possible)}.")
     if key == "t2":
         train = float(rng.uniform(120, 200)) if kind == "turbo_spin_echo" else 0.0
         return SequenceSettings(
             kind=kind,
-            echo_time=float(rng.uniform(80, 115)),
+            echo_time=float(rng.uniform(80, 120)),
             repetition_time=float(rng.uniform(3000, 6000)),
             train_time=train,
         )
@@ -179,7 +205,7 @@ def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None 
         return SequenceSettings(
             kind=kind,
             echo_time=float(rng.uniform(8, 18)),
-            repetition_time=float(rng.uniform(400, 650)),
+            repetition_time=float(rng.uniform(400, 700)),
         )
     if kind == "spoiled_gradient_echo":
         return SequenceSettings(
@@ -188,11 +214,21 @@ def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None 
             repetition_time=float(rng.uniform(11, 25)),
             flip_angle=float(rng.uniform(20, 30)),
         )
+    if kind == "inversion_recovery":
+        repetition_time = float(rng.uniform(1900, 2500))
+        return SequenceSettings(
+            kind=kind,
+            echo_time=float(rng.uniform(8, 25)),
+            repetition_time=repetition_time,
+            # A little short of where CSF is nulled, 0.69 T1 less what the repetition leaves unrecovered.
+            inversion_time=float(rng.uniform(0.40, 0.45)) * repetition_time,
+            train_time=float(rng.uniform(60, 120)),
+        )
     return SequenceSettings(
         kind=kind,
         echo_time=float(rng.uniform(2, 4)),
         repetition_time=float(rng.uniform(1900, 2500)),
-        inversion_time=float(rng.uniform(850, 1000)),
+        inversion_time=float(rng.uniform(800, 1100)),
         flip_angle=float(rng.uniform(8, 10)),
         train_time=float(rng.uniform(1100, 1400)),
     )

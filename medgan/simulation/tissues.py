@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from medgan.errors import UsageError
 
 
@@ -46,12 +48,37 @@ _ROWS: tuple[tuple[str, float, float, float, float, float, float, str], ...] = (
     ("vitreous", 3900.0, 900.0, 4100.0, 800.0, 0.98, 0.04, "textbook; close to water"),
 )
 
+# What label maps tell apart and procedural heads do not.
+_FINER_ROWS: tuple[tuple[str, float, float, float, float, float, float, str], ...] = (
+    ("thalamus", 880.0, 81.0, 1120.0, 75.0, 0.78, 0.04, "Rooney 2007; Wansapura 1999"),
+    (
+        "hippocampus",
+        1160.0,
+        100.0,
+        1500.0,
+        96.0,
+        0.83,
+        0.05,
+        "as cortex, T2 a little longer (Wansapura 1999)",
+    ),
+    ("cerebellar_grey", 1120.0, 94.0, 1480.0, 92.0, 0.82, 0.05, "as cortex (Stanisz 2005)"),
+    ("cerebellar_white", 690.0, 77.0, 920.0, 72.0, 0.71, 0.04, "as white matter (Stanisz 2005)"),
+    ("brain_stem", 740.0, 78.0, 980.0, 72.0, 0.73, 0.04, "between white and grey matter (Wansapura 1999)"),
+    ("choroid_plexus", 1450.0, 200.0, 1750.0, 170.0, 0.90, 0.12, "textbook; blood and fluid"),
+    ("gliosis", 1000.0, 125.0, 1300.0, 120.0, 0.82, 0.12, "Stevenson 2000"),
+    ("nerve", 760.0, 80.0, 1000.0, 74.0, 0.72, 0.05, "as white matter, with its sheath"),
+    ("dura", 850.0, 28.0, 1050.0, 25.0, 0.55, 0.12, "textbook; collagen"),
+)
+
 TISSUE_NAMES: tuple[str, ...] = tuple(row[0] for row in _ROWS)
-"""The order of the tissues along the first axis of `Head.fractions`."""
+"""What procedural heads are made of, in the order along the first axis of their `Head.fractions`."""
+
+LABELLED_TISSUE_NAMES: tuple[str, ...] = (*TISSUE_NAMES, *(row[0] for row in _FINER_ROWS))
+"""What heads of label maps are made of, in the order along the first axis of their `Head.fractions`."""
 
 
 def tissues(field_strength: float = 1.5) -> dict[str, Tissue]:
-    """The tissues of a head at a field strength, in the order of `TISSUE_NAMES`.
+    """The tissues of a head at a field strength, in the order of `LABELLED_TISSUE_NAMES`.
 
     The numbers are round ones within the ranges that the literature reports, which is wide: for T1 of white
     matter at 3 T alone, 600 to 1,100 ms (Assländer 2024, arXiv:2409.05318).
@@ -65,6 +92,7 @@ def tissues(field_strength: float = 1.5) -> dict[str, Tissue]:
     - de Bazelaire et al. 2004, Radiology 230:652 (fat at 1.5 and 3 T)
     - Du and Bydder 2013, NMR Biomed 26:489 (cortical bone)
     - Richard et al. 1993, J Invest Dermatol 100:705 (skin)
+    - Stevenson et al. 2000, AJNR 21:265 (multiple sclerosis: relaxation in lesions)
 
     Fat's T2 stands between what single echoes and what the refocusing trains of turbo spin echo show
     (J-coupling), because T2w scans of heads are nearly always the latter. Bone's visible density is what
@@ -85,5 +113,22 @@ def tissues(field_strength: float = 1.5) -> dict[str, Tissue]:
             spread=spread,
             source=source,
         )
-        for name, t1, t2, t1_3, t2_3, density, spread, source in _ROWS
+        for name, t1, t2, t1_3, t2_3, density, spread, source in (*_ROWS, *_FINER_ROWS)
     }
+
+
+def personal_tissues(rng: np.random.Generator, table: dict[str, Tissue], spread: float) -> dict[str, Tissue]:
+    """One draw for each tissue, left and right alike; T1 and T2 lengthen together (water content)."""
+    personal = {}
+    for name, tissue in table.items():
+        common, own_1, own_2 = np.clip(rng.standard_normal(3), -2.2, 2.2)
+        share = tissue.spread * spread
+        personal[name] = Tissue(
+            name=name,
+            t1_ms=tissue.t1_ms * float(np.exp(share * (0.8 * common + 0.6 * own_1))),
+            t2_ms=tissue.t2_ms * float(np.exp(share * (0.8 * common + 0.6 * own_2))),
+            proton_density=tissue.proton_density,
+            spread=tissue.spread,
+            source=tissue.source,
+        )
+    return personal
