@@ -7,14 +7,16 @@ follow the MR Image IOD (PS3.3 A.4) and set its required attributes, empty where
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import config
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
-from pydicom.valuerep import DSfloat
+from pydicom.valuerep import DSfloat, validate_value
 
 from medgan.errors import InputRefusedError
 from medgan.files import whole_file
@@ -36,7 +38,7 @@ def write_series(
     facts: Mapping[str, Any],
     entropy: str | None = None,
 ) -> list[Path]:
-    """Write `scan` as an original MR series of an invented person ("Procedural^Head"), a file a slice.
+    """Write `scan` as an original MR series of an invented person ("Nobody^Invented"), a file a slice.
 
     Slices lie along the last axis. A grid in the layout of `read_series` (left-handed, as dcm2niix gives it)
     comes back voxel for voxel; of a right-handed one the same world comes back with its slices in reverse.
@@ -59,7 +61,7 @@ def write_series(
         InputRefusedError: the axes of the grid are not at right angles.
         OutputNotWrittenError: a file could not be written.
     """
-    stored = to_stored(scan.voxels)
+    stored = scaling_of(scan.voxels).store(scan.voxels)
     window = window_of(stored)
     series_source = [entropy, description, str(series_number)] if entropy else None
     series = generate_uid(entropy_srcs=series_source)
@@ -72,19 +74,42 @@ def write_series(
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
         set_acquisition(dataset, facts)
         set_plane(dataset, scan.affine, rows=stored.shape[1], k=k)
-        set_pixels(dataset, stored[:, :, k], window=window)
+        set_pixels(dataset, stored[:, ::-1, k].T, window=window)
         files.append(save_image(dataset, folder / f"{k + 1:04d}.dcm"))
     return files
 
 
-def to_stored(voxels: Voxels) -> npt.NDArray[np.uint16]:
-    """Real values -> uint16: whole numbers from 0 to 65535 as they are, others scaled to 0 to `PEAK`."""
+@dataclass(frozen=True)
+class Scaling:
+    """How real values become stored ones: stored value = slope x value + offset.
+
+    Attributes:
+        slope: with no more digits than the text shows, as `offset`, so that who reads it can invert it.
+        offset: the stored value of 0.
+    """
+
+    slope: float
+    offset: float
+
+    def __str__(self) -> str:
+        return f"stored value = {self.slope:.9g} x value + {self.offset:.9g}"
+
+    def store(self, voxels: Voxels) -> npt.NDArray[np.uint16]:
+        """Real values, of any shape -> the nearest stored ones."""
+        stored = np.empty(voxels.shape, dtype=np.uint16)
+        for values, into in zip(voxels, stored, strict=True):  # one sheet at a time in double precision
+            into[...] = np.rint(values * np.float64(self.slope) + self.offset).clip(0, 65535)
+        return stored
+
+
+def scaling_of(voxels: Voxels) -> Scaling:
+    """Whole numbers from 0 to 65535 stay as they are; others are spread over 0 to `PEAK`, 0 at least as low."""
     low, high = float(voxels.min()), float(voxels.max())
     if low >= 0 and high <= 65535 and bool((voxels == np.rint(voxels)).all()):
-        return voxels.astype(np.uint16)
+        return Scaling(1.0, 0.0)
     low = min(low, 0.0)
-    scaled: npt.NDArray[np.uint16] = np.rint((voxels - low) * (PEAK / (high - low or 1.0))).astype(np.uint16)
-    return scaled
+    slope = float(f"{PEAK / (high - low or 1.0):.9g}")
+    return Scaling(slope, float(f"{-low * slope:.9g}") + 0.0)
 
 
 def window_of(stored: npt.NDArray[np.uint16]) -> tuple[float, float]:
@@ -109,8 +134,8 @@ def new_image(instance: str) -> FileDataset:
 
 def set_invented_patient_and_study(dataset: FileDataset, *, entropy: str) -> None:
     """Patient, General Study and Frame of Reference (PS3.3 C.7.1.1, C.7.2.1, C.7.4.1) of no one."""
-    dataset.PatientName = "Procedural^Head"
-    dataset.PatientID = "PROCEDURAL"
+    dataset.PatientName = "Nobody^Invented"
+    dataset.PatientID = "NOBODY"
     for empty in (
         "PatientBirthDate",
         "PatientSex",
@@ -147,11 +172,11 @@ def set_acquisition(dataset: FileDataset, facts: Mapping[str, Any]) -> None:
     dataset.ScanOptions = ""
     dataset.MRAcquisitionType = "2D"
     dataset.EchoTrainLength = ""
-    dataset.EchoTime = _decimal(facts.get("echo_time"))
-    dataset.RepetitionTime = _decimal(facts.get("repetition_time"))
+    dataset.EchoTime = decimal(facts.get("echo_time"))
+    dataset.RepetitionTime = decimal(facts.get("repetition_time"))
     for keyword, key in (("InversionTime", "inversion_time"), ("MagneticFieldStrength", "field_strength")):
         if facts.get(key) is not None:
-            setattr(dataset, keyword, _decimal(facts[key]))
+            setattr(dataset, keyword, decimal(facts[key]))
 
 
 def set_plane(dataset: FileDataset, affine: Affine, *, rows: int, k: int) -> None:
@@ -168,16 +193,16 @@ def set_plane(dataset: FileDataset, affine: Affine, *, rows: int, k: int) -> Non
             remedy="Write NIfTI instead, or resample the scan first.",
         )
     top_left = np.array([-1.0, -1.0, 1.0, 1.0]) * (affine @ [0.0, rows - 1.0, k, 1.0])
-    dataset.ImagePositionPatient = [_decimal(x) for x in top_left[:3]]
-    dataset.ImageOrientationPatient = [_decimal(x) for x in (*right, *-up)]
-    dataset.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]
-    dataset.SliceThickness = _decimal(spacing[2])
-    dataset.SpacingBetweenSlices = _decimal(spacing[2])
+    dataset.ImagePositionPatient = [decimal(x) for x in top_left[:3]]
+    dataset.ImageOrientationPatient = [decimal(x) for x in (*right, *-up)]
+    dataset.PixelSpacing = [decimal(spacing[1]), decimal(spacing[0])]
+    dataset.SliceThickness = decimal(spacing[2])
+    dataset.SpacingBetweenSlices = decimal(spacing[2])
 
 
 def set_pixels(dataset: FileDataset, stored: npt.NDArray[np.uint16], *, window: tuple[float, float]) -> None:
-    """Image Pixel and VOI LUT (PS3.3 C.7.6.3, C.11.2) of one slice [column, row from the bottom]."""
-    picture = np.ascontiguousarray(stored.T[::-1], dtype="<u2")
+    """Image Pixel and VOI LUT (PS3.3 C.7.6.3, C.11.2) of one slice, its rows from the top as files have them."""
+    picture = np.ascontiguousarray(stored, dtype="<u2")
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.Rows, dataset.Columns = picture.shape
@@ -185,17 +210,22 @@ def set_pixels(dataset: FileDataset, stored: npt.NDArray[np.uint16], *, window: 
     dataset.PixelRepresentation = 0
     dataset.SmallestImagePixelValue = int(picture.min())
     dataset.LargestImagePixelValue = int(picture.max())
-    dataset.WindowCenter, dataset.WindowWidth = _decimal(window[0]), _decimal(window[1])
+    dataset.WindowCenter, dataset.WindowWidth = decimal(window[0]), decimal(window[1])
     dataset.add_new("PixelData", "OW", picture.tobytes())
 
 
 def save_image(dataset: FileDataset, path: Path) -> Path:
-    """Write the file, whole or not at all."""
-    with whole_file(path) as temporary:
+    """Write the file, whole or not at all, with every value checked against its VR (PS3.5 6.2)."""
+    with config.disable_value_validation(), whole_file(path) as temporary:  # which puts the settings back
+        config.settings.writing_validation_mode = config.RAISE
+        for element in dataset.iterall():
+            for value in element.value if element.VM > 1 else (element.value,):
+                as_written = str(value) if element.VR in ("DS", "IS", "PN") else value
+                validate_value(element.VR, as_written, config.RAISE)
         dataset.save_as(temporary, enforce_file_format=True)
     return path
 
 
-def _decimal(value: float | None) -> DSfloat | str:
+def decimal(value: float | None) -> DSfloat | str:
     """A Decimal String of at most 16 letters; empty for what is not known."""
     return "" if value is None else DSfloat(float(value) + 0.0, auto_format=True)

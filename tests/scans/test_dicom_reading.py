@@ -436,7 +436,7 @@ def test_odd_values_in_unneeded_attributes_are_no_matter(tmp_path: Path) -> None
     files = written(tmp_path, phantom())
     for file in files:
         data = file.read_bytes()
-        file.write_bytes(data.replace(b"PROCEDURAL", b"\xff\xfe\x00\x1bEDURAL"))
+        file.write_bytes(data.replace(b"NOBODY", b"\xff\xfe\x00\x1bDY"))
     assert read_one(files).voxels.shape == (36, 44, 6)
 
 

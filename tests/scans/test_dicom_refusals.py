@@ -44,7 +44,7 @@ def refused(files: list[Path]) -> InputRefusedError:
         read_series(series, path=files[0].parent, stem="x")
     error = caught.value
     assert error.file is not None and error.cause and error.remedy
-    assert "Procedural" not in str(error) and "PROCEDURAL" not in str(error)
+    assert "Nobody" not in str(error) and "NOBODY" not in str(error)
     if series.refusal is not None:
         assert type(series.refusal) is type(error) and str(series.refusal) == str(error)
     return error

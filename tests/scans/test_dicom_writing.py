@@ -10,7 +10,7 @@ import pytest
 
 from medgan.errors import InputRefusedError, OutputNotWrittenError
 from medgan.scans.dicom_reading import list_series, read_series
-from medgan.scans.dicom_writing import PEAK, write_series
+from medgan.scans.dicom_writing import PEAK, new_image, save_image, scaling_of, write_series
 from medgan.scans.scan import Affine, Scan, Source, Voxels
 
 FACTS = {"echo_time": 90.5, "repetition_time": 4000.0, "field_strength": 3.0, "sequence": "SE"}
@@ -51,6 +51,42 @@ def test_real_numbers_come_back_in_proportion(low: float, high: float, tmp_path:
     found = back(write_series(tmp_path, scan, description="x", series_number=1, facts=FACTS))
     assert found.voxels.max() == PEAK
     np.testing.assert_allclose(np.corrcoef(found.voxels.ravel(), scan.voxels.ravel())[0, 1], 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (-50, 700.5), (-3, -1), (1e-20, 2e-20), (-1e6, 3e9), (5.5, 5.5)]
+)
+def test_the_stated_scaling_inverts_to_half_a_step(low: float, high: float) -> None:
+    voxels = np.linspace(low, high, 300, dtype=np.float32).reshape(3, 10, 10)
+    scaling = scaling_of(voxels)
+    slope, offset = (
+        float(text) for text in str(scaling).removeprefix("stored value = ").split(" x value + ")
+    )
+    stored = scaling.store(voxels)
+    assert (stored.dtype, stored.max() <= PEAK) == (np.uint16, True)
+    found = (stored.astype(np.float64) - offset) / slope
+    np.testing.assert_allclose(found, voxels, rtol=0, atol=0.5001 / slope)
+
+
+def test_whole_numbers_are_stated_to_be_stored_as_they_are() -> None:
+    assert str(scaling_of(np.float32([[0, 7, 65535]]))) == "stored value = 1 x value + 0"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("PatientID", "1" * 65), ("StudyDate", "1.1.2020"), ("PatientName", "Ж")]
+)
+def test_a_value_that_its_type_does_not_allow_is_never_written(
+    keyword: str, value: str, tmp_path: Path
+) -> None:
+    image = new_image("1.2.3")
+    image.SpecificCharacterSet = "ISO_IR 100"
+    with pydicom.config.disable_value_validation():
+        setattr(image, keyword, value)
+    before = pydicom.config.settings.writing_validation_mode
+    with pytest.raises((ValueError, TypeError)):  # the latter where pydicom wraps a UnicodeEncodeError
+        save_image(image, tmp_path / "x.dcm")
+    assert list(tmp_path.iterdir()) == []
+    assert pydicom.config.settings.writing_validation_mode == before
 
 
 def test_a_right_handed_grid_comes_back_as_the_same_world(tmp_path: Path) -> None:
@@ -95,7 +131,7 @@ def test_the_series_is_a_plain_original_of_an_invented_person(tmp_path: Path) ->
     assert dataset.SOPClassUID == "1.2.840.10008.5.1.4.1.1.4"
     assert (dataset.Modality, dataset.SeriesNumber, len(dataset.SeriesDescription)) == ("MR", 9, 64)
     assert list(dataset.ImageType) == ["ORIGINAL", "PRIMARY", "OTHER"]
-    assert str(dataset.PatientName) == "Procedural^Head"
+    assert str(dataset.PatientName) == "Nobody^Invented"
     assert (dataset.BitsStored, dataset.PixelRepresentation, dataset.PixelSpacing) == (16, 0, [1.2, 0.9])
     assert float(dataset.WindowWidth) > 1
 

@@ -189,3 +189,9 @@ def test_a_relative_path_gives_the_same_names(tmp_path: Path, monkeypatch: pytes
 def test_natural_order_counts_numbers_and_ignores_case() -> None:
     names = ["b2", "B10", "a", "10", "9", "b2a", "²"]
     assert sorted(names, key=natural_order) == ["9", "10", "a", "b2", "b2a", "B10", "²"]
+
+
+def test_an_archive_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputRefusedError, match="is a zip archive") as caught:
+        find_scans(touch(tmp_path / "scans.ZIP", b"PK"))
+    assert caught.value.remedy == "Unpack it first, and give the folder."

@@ -74,3 +74,33 @@ def test_our_own_results_are_recognised(name: str, description: str, synthetic: 
     hints = hints_for(Path(name), description=description)
     assert hints.facts.get("synthetic", False) is synthetic
     assert hints.contrast == "t2"
+
+
+@pytest.mark.robustness("privacy-synthetic-mark")
+@pytest.mark.parametrize(
+    ("content", "name", "synthetic"),
+    [
+        ({"SyntheticData": True}, "a.nii", True),
+        ({"SyntheticData": "yes"}, "a.nii", False),
+        ({"ProtocolName": "medgan_synthetic_T2w"}, "a.nii", True),
+        ({"ProtocolName": "T2w"}, "in_medgan_synthetic_T2w_900004.nii", True),
+        ({"ProtocolName": ["medgan synthetic T2w"]}, "a.nii", False),
+        ({"SeriesDescription": "synthetic MRI"}, "a.nii", False),
+    ],
+)
+def test_a_converted_dicom_result_is_recognised_by_what_converters_keep(
+    tmp_path: Path, content: dict[str, object], name: str, synthetic: bool
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    hints = hints_for(Path(name), sidecar=tmp_path / "a.json")
+    assert hints.facts.get("synthetic", False) is synthetic
+
+
+@pytest.mark.robustness("bad-22")
+def test_a_sidecar_of_another_modality_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"Modality": "CT"}')
+    assert hints_for(Path("a.nii"), sidecar=tmp_path / "a.json").warnings == (
+        "Its sidecar says that it is CT, not MR.",
+    )
+    (tmp_path / "a.json").write_text('{"Modality": "MR"}')
+    assert hints_for(Path("a.nii"), sidecar=tmp_path / "a.json").warnings == ()

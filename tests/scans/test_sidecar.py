@@ -52,6 +52,15 @@ def test_a_source_outside_bids_is_named_without_its_folder(tmp_path: Path) -> No
     assert str(tmp_path) not in text
 
 
+@pytest.mark.robustness("privacy-names")
+def test_a_dicom_source_is_named_by_its_stem_since_exports_are_called_after_patients(tmp_path: Path) -> None:
+    (tmp_path / "dataset_description.json").write_text("{}")
+    source = Source(path=tmp_path / "DOE^JANE", kind="dicom", stem="series004-0a1b2c3d")
+    text = json.dumps(build_sidecar(**entries(tmp_path, source=source)))
+    assert '"Sources": ["series004-0a1b2c3d"]' in text
+    assert "DOE" not in text
+
+
 @pytest.mark.parametrize(
     ("description", "expected"),
     [
