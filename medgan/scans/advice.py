@@ -10,6 +10,7 @@ import numpy as np
 
 from medgan.contrasts import CONTRASTS
 from medgan.scans.finding import SMALLEST_STACK, picture_rank
+from medgan.scans.identity import names_person
 from medgan.scans.inspection import Inspected, printable
 
 FEW_SLICES = 20
@@ -31,15 +32,22 @@ def contrast_label(key: str | None) -> str:
 
 
 def _mixed_contrasts(scans: Sequence[Inspected]) -> str:
-    by_folder: dict[Path, set[str]] = defaultdict(set)
+    by_folder: dict[Path, list[Inspected]] = defaultdict(list)
     for scan in scans:
         path = scan.found.path
         if scan.contrast is not None:
-            by_folder[path if path.is_dir() else path.parent].add(scan.contrast)
-    mixed = [printable(folder.absolute().name) for folder, keys in by_folder.items() if len(keys) > 1]
+            by_folder[path if path.is_dir() else path.parent].append(scan)
+    mixed = {folder: some for folder, some in by_folder.items() if len({one.contrast for one in some}) > 1}
     if not mixed:
         return ""
-    where = f"in {mixed[0]}" if len(mixed) == 1 else f"in {len(mixed)} folders (such as {mixed[0]})"
+    folder, first = next(iter(mixed.items()))
+    name = folder.absolute().name
+    files = [one.found.series.files[0] for one in first if one.found.series is not None]
+    such = "" if names_person(name, files) else printable(name)
+    if len(mixed) == 1:
+        where = f"in {such or 'one folder'}"
+    else:
+        where = f"in {len(mixed)} folders" + (f" (such as {such})" if such else "")
     labels = " and ".join(known.label for known in CONTRASTS.values())
     return f"{labels} lie side by side {where}. Training wants one folder for each contrast."
 

@@ -40,7 +40,14 @@ def check_affine(affine: Affine, *, file: Path) -> None:
             file=file,
             remedy="Repair the header (sform, qform, pixdim), for instance by converting the original again.",
         )
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore"):
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(spacing).all():
+        raise InputRefusedError(
+            "its affine has axes of a length beyond all measure",
+            file=file,
+            remedy="Repair the header (sform, qform, pixdim), for instance by converting the original again.",
+        )
     if (spacing <= 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-4:
         raise InputRefusedError(
             "its affine is singular: two of its axes coincide or one has no length",
@@ -68,7 +75,7 @@ def check_voxels(voxels: Voxels, *, file: Path, nan_to_zero: bool = False) -> tu
             raise InputRefusedError(
                 f"{counted} are NaN or infinite",
                 file=file,
-                remedy="Repair the image: set those voxels to what they should be, or to 0.",
+                remedy="Repair the image; `medgan synthesize --nan-to-zero` takes those voxels as 0.",
             )
         np.nan_to_num(voxels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         warnings = (f"{counted} were NaN or infinite and were taken as 0.",)

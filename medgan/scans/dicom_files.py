@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import struct
 import warnings
 import zlib
@@ -12,9 +13,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_file_meta_info
 from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -22,8 +21,15 @@ from pydicom.uid import (
 
 from medgan.errors import InputRefusedError
 
-#: A deflated file may unpack to this many bytes.
+#: A deflated file may unpack to this many bytes, ...
 MAX_INFLATED = 1 << 29
+#: ... and to this many times its size (an image with noise shrinks to a third at best), ...
+MAX_RATIO = 100
+#: ... or, where that is less, to this many bytes.
+FREE_INFLATED = 64 << 20
+
+#: A read of more bytes than this is compared with what the file still has.
+_LARGE = 1 << 16
 
 #: What pydicom raises for bytes that are not what they claim to be.
 UNREADABLE = (
@@ -49,16 +55,15 @@ def read_dataset(file: Path, *, tags: tuple[str | int, ...], pixels: bool) -> Fi
     """Read some attributes of a DICOM file, with its preamble or without.
 
     Raises:
-        InputRefusedError: a deflated file unpacks to more than `MAX_INFLATED`.
+        InputRefusedError: a deflated file unpacks to more than the limits.
         Exception: one of `UNREADABLE`.
     """
     with file.open("rb") as stream:
         start = stream.read(1024)
     # Objects older than PS3.10 begin with group 8 (or 2) at once; nothing else is worth a forced reading.
     bare = start[128:132] != b"DICM" and start[:2] in (b"\x08\x00", b"\x02\x00")
-    if str(DeflatedExplicitVRLittleEndian).encode() in start:
-        _check_inflated_size(file)
-    dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=list(tags), force=bare)
+    with _Bounded(file) as stream:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, specific_tags=list(tags), force=bare)
     if not hasattr(dataset, "file_meta"):
         dataset.file_meta = FileMetaDataset()
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -79,19 +84,39 @@ def claims_to_be_dicom(file: Path) -> bool:
         return False
 
 
-def _check_inflated_size(file: Path) -> None:
-    """Unpack a deflated file piece by piece to learn its size, since pydicom does so without any bound."""
-    meta = read_file_meta_info(file)
-    unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with file.open("rb") as stream:
-        stream.seek(144 + int(meta.FileMetaInformationGroupLength))
-        while piece := stream.read(1 << 16):
-            while piece:
-                size += len(unpacker.decompress(piece, 1 << 24))
-                piece = unpacker.unconsumed_tail
-                if size > MAX_INFLATED:
-                    raise InputRefusedError(
-                        f"unpacks to more than {MAX_INFLATED >> 20} MiB",
-                        file=file,
-                        remedy="Store it with another transfer syntax, if it is sound.",
-                    )
+class _Bounded(io.BufferedReader):
+    """A file from which no damaged length makes anyone allocate more than the file has, or inflates to.
+
+    Python allocates what a read asks for before it looks what there is. Of a deflated file pydicom reads all
+    that is left in one go, and nothing else so; it then unpacks that without any bound.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(io.FileIO(file))
+        self._file = file
+        self._size = file.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As any file; the rest of a deflated one is measured first.
+
+        Raises:
+            InputRefusedError: it unpacks to more than the limits.
+        """
+        if size is None or size < 0:
+            rest = super().read()
+            self._measure(rest)
+            return rest
+        return super().read(min(size, max(0, self._size - self.tell())) if size > _LARGE else size)
+
+    def _measure(self, deflated: bytes) -> None:
+        limit = min(MAX_INFLATED, max(MAX_RATIO * len(deflated), FREE_INFLATED))
+        unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while deflated and not unpacker.eof:
+            size += len(unpacker.decompress(deflated, 1 << 20))
+            deflated = unpacker.unconsumed_tail
+            if size > limit:
+                raise InputRefusedError(
+                    f"unpacks to more than {limit >> 20} MiB; medgan's limit is {MAX_RATIO} times a file's size",
+                    file=self._file,
+                    remedy="Store it with another transfer syntax, if it is sound.",
+                )

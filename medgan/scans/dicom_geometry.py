@@ -142,7 +142,7 @@ def _refuse_duplicates(planes: Sequence[Plane], heights: _Vector) -> None:
         raise SeriesChoiceError(
             f"has slices at one position, with echo times of {_listed(echoes)} ms (at {positions} mm)",
             file=where,
-            remedy="Choose a series of one echo with --series, or put the files of one echo into their own folder.",
+            remedy=f"Choose one with --echo, such as --echo {echoes[-1]:g}, or another series with --series.",
         )
     raise SeriesChoiceError(
         f"has several slices at one position{_what_differs(planes)} (at {positions} mm)",

@@ -12,6 +12,7 @@ from medgan.scans.dicom_headers import Plane
 from medgan.scans.dicom_layout import lay_out
 from medgan.scans.dicom_pixels import stored_pixels
 from medgan.scans.dicom_series import Series, choose_echo, list_series
+from medgan.scans.hints import ALREADY_SYNTHETIC
 from medgan.scans.scan import Scan, Slicing, Source, Voxels
 
 __all__ = ["Series", "choose_echo", "list_series", "read_series"]
@@ -87,6 +88,8 @@ def _voxels(planes: list[Plane], slicing: Slicing) -> Voxels:
 
 def _warnings(planes: list[Plane]) -> list[str]:
     found = []
+    if any(plane.synthetic for plane in planes):
+        found.append(ALREADY_SYNTHETIC)
     if any(plane.lossy for plane in planes):
         found.append("The images have been compressed lossily before.")
     kinds = {word for plane in planes for word in str(plane.facts.get("image_type", "")).split("\\")[2:]}

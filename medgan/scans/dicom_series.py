@@ -11,6 +11,7 @@ from medgan.contrasts import guess_contrast
 from medgan.errors import MedganError, SeriesChoiceError
 from medgan.scans.dicom_geometry import arrange, echo_times, place_of, plane_name, same_orientation
 from medgan.scans.dicom_headers import Plane, read_planes
+from medgan.scans.identity import names_person
 
 #: A volume may have this many voxels (4 GiB as float32).
 MAX_VOXELS = 1 << 30
@@ -28,7 +29,7 @@ class Series:
     Attributes:
         uid: SeriesInstanceUID; a localizer in three planes is three `Series` with one uid.
         number: SeriesNumber.
-        description: SeriesDescription, or else ProtocolName.
+        description: SeriesDescription, or else ProtocolName; nothing where that names the patient.
         modality: `MR`, `CT`, ...
         files: in the order of the slices where that can be told, else by name.
         shape: columns, rows, slices.
@@ -127,7 +128,7 @@ def _series(planes: Sequence[Plane]) -> Series:
     return Series(
         uid=first.series,
         number=first.number,
-        description=first.description,
+        description="" if names_person(first.description, [first.file]) else first.description,
         modality=first.modality,
         files=tuple(dict.fromkeys(plane.file for plane in ordered)),
         shape=(first.columns, first.rows, sum(plane.rows > 0 for plane in ordered)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from medgan.errors import InputRefusedError, MedganError
 from medgan.scans.dicom_reading import Series, list_series
+from medgan.scans.identity import names_person
 from medgan.scans.nifti_file import nifti_suffix
 from medgan.scans.picture import PICTURE_SUFFIXES
 from medgan.scans.scan import Kind
@@ -27,6 +29,7 @@ class Found:
         path: the file; for a DICOM series the folder that holds all its files, or its only file.
         kind: `nifti`, `dicom` or `picture`.
         stem: the name that outputs are called after; no two of one search have the same, whatever their case.
+            Of DICOM it holds nothing that names the patient, though the path may.
         series: for DICOM, the series.
         refusal: why it cannot be read, where that is known already.
     """
@@ -48,20 +51,32 @@ def find_scans(path: Path) -> list[Found]:
     Raises:
         InputRefusedError: there is no such path, or no scan in it.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a name that is too long, a folder above that may not be entered
+        raise InputRefusedError(
+            f"cannot be read: {error.strerror}", file=path, remedy="Check the path."
+        ) from error
+    if is_folder:
         found = _find_in(path, list(_files_below(path)))
         if not found:
             raise InputRefusedError(
                 "no scan was found in this folder or below it", file=path, remedy=f"Looked for {_LOOKED_FOR}."
             )
         return found
-    if not path.is_file():
+    if not is_file:
         raise InputRefusedError("there is no such file or folder", file=path, remedy="Check the path.")
     if kind := _kind_by_name(path, alone=True):
         return [Found(path, kind, _stem(path))]
     if _is_dicom(path, trust_name=True) and (series := list_series([path])):
-        found = [Found(path, "dicom", _safe(_stem(path)), one, one.refusal) for one in series]
+        found = [Found(path, "dicom", _series_stem(_stem(path), one), one, one.refusal) for one in series]
         return _with_distinct_stems(found, path.parent)
+    if path.suffix.lower() == ".zip":
+        raise InputRefusedError(
+            "is a zip archive, which only synthesize opens itself",
+            file=path,
+            remedy="Unpack it first, and give the folder.",
+        )
     raise InputRefusedError(
         "is not an image that medgan reads", file=path, remedy=f"medgan reads {_LOOKED_FOR}."
     )
@@ -90,8 +105,7 @@ def _find_in(root: Path, files: list[Path]) -> list[Found]:
     others = [file for file in files if not _kind_by_name(file) and _is_dicom(file, trust_name=False)]
     for series in list_series(others) if others else ():
         folder = Path(os.path.commonpath([file.parent for file in series.files]))
-        number = "" if series.number is None else f"{series.number:03d}"
-        stem = f"{_safe(folder.absolute().name)}_series{number}"
+        stem = _series_stem(folder.absolute().name, series, numbered=True)
         found.append(Found(folder, "dicom", stem, series, series.refusal))
     return _with_distinct_stems(found, root)
 
@@ -153,6 +167,17 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(suffix) or "image"
 
 
+def _series_stem(name: str, series: Series, *, numbered: bool = False) -> str:
+    """The name of its folder or file, with the series' number.
+
+    Where that names the patient, a digest of the UID stands for it, so that series of several patients differ.
+    """
+    number = "series" + ("" if series.number is None else f"{series.number:03d}")
+    if names_person(name, series.files):
+        return f"{number}-{hashlib.sha256(series.uid.encode()).hexdigest()[:8]}"
+    return f"{_safe(name)}_{number}" if numbered else _safe(name)
+
+
 def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "dicom"
 
@@ -160,11 +185,13 @@ def _safe(name: str) -> str:
 def _with_distinct_stems(found: list[Found], root: Path) -> list[Found]:
     """Put the names of parent folders before stems that occur twice, as many as it takes; else count."""
     stems = [one.stem for one in found]
-    for depth in range(1, 1 + max((len(_folders(one.path, root)) for one in found), default=0)):
+    deepest = max((len(_parents(one, root)) for one in found), default=0) if _repeated(stems) else 0
+    above = [_folders(one, root) for one in found] if deepest else []
+    for depth in range(1, 1 + deepest):
         twice = _repeated(stems)
         stems = [
-            "_".join((*_folders(one.path, root)[-depth:], one.stem)) if stem.casefold() in twice else stem
-            for one, stem in zip(found, stems, strict=True)
+            "_".join((*folders[-depth:], one.stem)) if stem.casefold() in twice else stem
+            for one, folders, stem in zip(found, above, stems, strict=True)
         ]
     taken: set[str] = set()
     for index, stem in enumerate(stems):
@@ -177,8 +204,14 @@ def _with_distinct_stems(found: list[Found], root: Path) -> list[Found]:
     return [replace(one, stem=stem) for one, stem in zip(found, stems, strict=True)]
 
 
-def _folders(path: Path, root: Path) -> tuple[str, ...]:
-    return tuple(_safe(part) for part in path.relative_to(root).parts[:-1]) if path != root else ()
+def _parents(one: Found, root: Path) -> tuple[str, ...]:
+    return one.path.relative_to(root).parts[:-1] if one.path != root else ()
+
+
+def _folders(one: Found, root: Path) -> tuple[str, ...]:
+    """The names of the folders below the root, without those that name the patient of a DICOM series."""
+    files = () if one.series is None else one.series.files
+    return tuple(_safe(part) for part in _parents(one, root) if not names_person(part, files))
 
 
 def _repeated(stems: Iterable[str]) -> set[str]:

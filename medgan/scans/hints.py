@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medgan.contrasts import Contrast, contrast_from_name, guess_contrast
+from medgan.scans.marks import says_synthetic
 
 SIDECAR_LIMIT = 2**20
 """Bytes of a sidecar that are read; real ones have a few thousand."""
 _TIMES = {"EchoTime": "echo_time", "RepetitionTime": "repetition_time", "InversionTime": "inversion_time"}
-_OURS = re.compile(r"^medgan\b.*\bsynthetic\b", re.IGNORECASE)
+ALREADY_SYNTHETIC = "This image is already synthetic."
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,11 @@ def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "")
         facts["field_strength"] = strength
     if content.get("Modality") in ("MR", "CT", "PT"):
         facts["modality"] = content["Modality"]
+        if content["Modality"] != "MR":
+            warnings += (f"Its sidecar says that it is {content['Modality']}, not MR.",)
     if _is_synthetic(path.name, content, description):
         facts["synthetic"] = True
-        warnings += ("This image is already synthetic.",)
+        warnings += (ALREADY_SYNTHETIC,)
         return Hints(_key(contrast_from_name(path)), facts, warnings)
     times = {key: facts.get(key) for key in _TIMES.values()}
     found, timed = guess_contrast([path], **times), guess_contrast([], **times)
@@ -65,8 +67,16 @@ def _key(contrast: Contrast | None) -> str | None:
 
 
 def _is_synthetic(name: str, content: dict[str, Any], description: str) -> bool:
-    says = any(content.get(key) is True for key in ("SyntheticData", "Synthetic"))
-    return says or "desc-medganfrom" in name.lower() or _OURS.search(description) is not None
+    """By any one of the marks, since converters and people lose the others.
+
+    dcm2niix carries a DICOM result's protocol name into the sidecar and the name of the file, not SyntheticData.
+    """
+    if any(content.get(key) is True for key in ("SyntheticData", "Synthetic")):
+        return True
+    texts = (description, content.get("ProtocolName"), content.get("SeriesDescription"))
+    if any(isinstance(text, str) and says_synthetic(text.replace("_", " ")) for text in texts):
+        return True
+    return "desc-medganfrom" in name.lower() or "medgan synthetic" in name.lower().replace("_", " ")
 
 
 def _positive(value: Any) -> float | None:

@@ -15,6 +15,7 @@ from medgan.contrasts import contrast_from_name, contrast_from_times
 from medgan.errors import InputRefusedError, MedganError
 from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
 from medgan.scans.finding import Found, find_scans
+from medgan.scans.identity import names_person
 from medgan.scans.intensities import Intensities, measure_intensities
 from medgan.scans.reading import read_scan
 from medgan.scans.scan import Scan
@@ -122,6 +123,13 @@ def inspect_each(
             look(inspected, scan)
         del scan  # before the next one is read
         yield inspected
+
+
+def shareable_label(label: str, found: Found) -> str:
+    """A label for what is passed on: of DICOM whose path names the patient, the name of its outputs instead."""
+    if found.series is not None and names_person(label, found.series.files):
+        return printable(found.stem)
+    return label
 
 
 def printable(text: str | Path) -> str:

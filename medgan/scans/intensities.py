@@ -57,9 +57,7 @@ def measure_intensities(voxels: Voxels, *, axial: tuple[int, int] = (0, 1)) -> I
     if head.size < _SMALLEST_SHARE * sample.size:
         head = sample.ravel()
     low, *percentiles, high = (float(value) for value in np.percentile(head, (0.1, *PERCENTILES, 99.9)))
-    if not high - low > 1e-6 * max(abs(low), abs(high)):  # one value, or too few of them for bins
-        room = max(0.5, abs(low) / 1000)
-        low, high = low - room, high + room
+    low, high = _ends(low, high)
     counts, _ = np.histogram(head, bins=BINS, range=(low, high))
     return Intensities(
         minimum=float(voxels.min()),
@@ -68,6 +66,14 @@ def measure_intensities(voxels: Voxels, *, axial: tuple[int, int] = (0, 1)) -> I
         edges=(low, high),
         histogram=tuple(int(count) for count in counts),
     )
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    """The ends of a histogram; moved apart for one value, or for too few of them for bins."""
+    if high - low > 1e-6 * max(abs(low), abs(high)):
+        return low, high
+    room = max(0.5, abs(low) / 1000)
+    return low - room, high + room
 
 
 def _coarser(voxels: Voxels) -> Voxels:
@@ -99,7 +105,7 @@ def _otsu(values: npt.NDArray[np.float64]) -> float:
 
     Between classes that lie apart any threshold does as well as the next; it is the middle of these.
     """
-    counts, edges = np.histogram(values, bins=256)
+    counts, edges = np.histogram(values, bins=256, range=_ends(float(values.min()), float(values.max())))
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below

@@ -22,6 +22,7 @@ __all__ = ["read_nifti", "scan_from_image", "to_image", "write_nifti"]
 _DISAGREEMENT = 0.1
 """Millimetres that a corner of the grid may lie apart by sform and by qform before it is told."""
 _UNITS = {1: "metres", 3: "micrometres"}
+_CONVERT_AGAIN = "Copy the file again, or convert the original again."
 
 
 def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = False) -> Scan:
@@ -50,7 +51,9 @@ def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = Fal
     try:
         slope, inter = header.get_slope_inter()
     except HeaderDataError as error:
-        raise InputRefusedError(f"its scaling is damaged: {error}", file=path) from error
+        raise InputRefusedError(
+            f"its scaling is damaged: {error}", file=path, remedy=_CONVERT_AGAIN
+        ) from error
     voxels, voxel_warnings = check_voxels(
         _scaled(stored.raw, slope, inter), file=path, nan_to_zero=nan_to_zero
     )
@@ -88,7 +91,11 @@ def scan_from_image(image: Any, *, stem: str = "image", nan_to_zero: bool = Fals
     named = Path(stem)
     raw = np.asanyarray(image.dataobj)
     if raw.dtype.kind not in "iufb":
-        raise InputRefusedError(f"its voxels are {raw.dtype}, not one real number each", file=named)
+        raise InputRefusedError(
+            f"its voxels are {raw.dtype}, not one real number each",
+            file=named,
+            remedy="Convert it to a magnitude image in an integer or float type.",
+        )
     if raw.size != int(np.prod((*raw.shape, 1, 1)[:3])):
         raise SeriesChoiceError(
             f"holds {int(np.prod(raw.shape[3:]))} volumes",
@@ -135,7 +142,7 @@ def _geometry(header: Any, shape: tuple[int, ...], file: Path) -> tuple[Affine, 
     try:
         affine = np.array(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError) as error:
-        raise InputRefusedError(f"its qform is damaged: {error}", file=file) from error
+        raise InputRefusedError(f"its qform is damaged: {error}", file=file, remedy=_CONVERT_AGAIN) from error
     check_affine(affine, file=file)
     if sform_code == qform_code == 0:
         warnings.append(

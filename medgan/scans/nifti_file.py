@@ -29,6 +29,10 @@ VOLUME_LIMIT = 2**30
 """Voxels that one volume may have: 1024 x 1024 x 1024."""
 UNPACK_LIMIT = 16 * 2**30
 """Bytes that a compressed file may unpack to."""
+EXPANSION_LIMIT = 200
+"""A compressed file may unpack to this many times its size (a scan with noise shrinks to a third at best) ..."""
+FREE_UNPACKING = 256 * 2**20
+"""... or to this many bytes, whichever is more: a small head in a large empty frame shrinks a lot."""
 _DEFLATE_LIMIT = 1032
 """Deflate cannot shrink anything by more than this factor (zlib's technical notes)."""
 _TRAILING_LIMIT = 2**20
@@ -103,7 +107,11 @@ def _telling(path: Path) -> Iterator[None]:
             f"is damaged or cut short ({error})", file=path, remedy=_COPY_AGAIN
         ) from error
     except OSError as error:
-        raise InputRefusedError(f"cannot be read: {error.strerror or error}", file=path) from error
+        raise InputRefusedError(
+            f"cannot be read: {error.strerror or error}",
+            file=path,
+            remedy="Check its permissions and its disk.",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -189,7 +197,9 @@ def _layout(header: Any, named: Path) -> tuple[tuple[int, int, int], int]:
     dimensions = [int(size) for size in header["dim"]]
     rank = dimensions[0]
     if not 1 <= rank <= 7 or any(size < 1 for size in dimensions[1 : rank + 1]):
-        raise InputRefusedError(f"its header claims impossible dimensions: {dimensions}", file=named)
+        raise InputRefusedError(
+            f"its header claims impossible dimensions: {dimensions}", file=named, remedy=_COPY_AGAIN
+        )
     sizes = [*dimensions[1 : rank + 1], 1, 1][: max(rank, 3)]
     shape = (sizes[0], sizes[1], sizes[2])
     if math.prod(shape) > VOLUME_LIMIT:
@@ -219,7 +229,9 @@ def _voxel_type(header: Any, named: Path) -> np.dtype[Any]:
         dtype: np.dtype[Any] = header.get_data_dtype()
         label = str(header.get_value_label("datatype"))
     except (HeaderDataError, KeyError) as error:
-        raise InputRefusedError(f"its voxels have an unknown data type ({error})", file=named) from error
+        raise InputRefusedError(
+            f"its voxels have an unknown data type ({error})", file=named, remedy=_COPY_AGAIN
+        ) from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise InputRefusedError(
             f"its voxels are {label}, not one real number each",
@@ -255,6 +267,12 @@ def _take(path: Path, *, start: int, size: int, end: int, named: Path) -> npt.ND
                 f"would unpack to {end / 2**30:.0f} GiB; medgan's limit is {UNPACK_LIMIT // 2**30} GiB",
                 file=named,
                 remedy="Split the file into its volumes.",
+            )
+        if end > max(on_disk * EXPANSION_LIMIT, FREE_UNPACKING):
+            raise InputRefusedError(
+                f"would unpack to {end} bytes, more than {EXPANSION_LIMIT} times its size: no scan shrinks so far",
+                file=named,
+                remedy="If it is sound, store it uncompressed, as .nii.",
             )
         return _unpack(stream, start=start, size=size, end=end, named=named)
 

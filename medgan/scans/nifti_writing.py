@@ -19,6 +19,12 @@ from medgan.scans.scan import Affine, Scan, Voxels
 
 _SHEAR = 1e-4
 """Cosine between two axes from which on an affine counts as sheared: 0.03 mm at 256 mm from the origin."""
+_NOT_KEPT = dict.fromkeys(("aux_file", "db_name", "data_type", "intent_name", "unused_str"), b"") | {
+    "glmin": 0,
+    "glmax": 0,
+}
+"""What may name a person, and the source's range in Analyze's way, with what they are set to; not all versions
+have all of them."""
 _DESCRIP_BYTES = 79
 """NIfTI's `descrip` has 80 bytes; one ends the text."""
 
@@ -90,9 +96,9 @@ def _header_of_source(scan: Scan) -> Any:
         header["toffset"] = 0
         for name in ("slice_code", "slice_start", "slice_end", "slice_duration"):
             header[name] = 0
-    for name in ("aux_file", "db_name", "data_type", "intent_name"):
+    for name, empty in _NOT_KEPT.items():
         if name in header.keys():  # noqa: SIM118 - a NIfTI header iterates over its keys but has no `in`
-            header[name] = b""
+            header[name] = empty
     header.set_intent("none")
     _place(header, scan.affine)
     return header

@@ -32,6 +32,9 @@ __all__ = ["PICTURE_SUFFIXES", "contact_sheet", "read_picture", "write_picture"]
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 PIXEL_LIMIT = 64 * 2**20
 """Pixels that a picture may have (8192 x 8192), checked before anything is decoded."""
+_DENSEST = {"PNG": 8 * 1032, "JPEG": 2048}
+"""Bits of PNG rows (deflate's limit), or pixels of JPEG (it spends a bit on a block of 64), for a byte of a file."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _EXIF_ORIENTATION = 0x0112
 _PILLOW_RAISES = (
     OSError, SyntaxError, ValueError, IndexError, KeyError, EOFError, OverflowError, struct.error, zlib.error,
@@ -148,6 +151,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _check_kind(image: Image.Image, path: Path) -> None:
     """Refuse what Pillow would decode to something else than the one grey image that is meant."""
+    depth, colour_type = 8, 0
+    if image.format == "PNG":
+        with path.open("rb") as stream:
+            depth, colour_type = stream.read(26)[24:26]  # IHDR of the PNG specification
+    _check_claim(
+        image, path, bits=depth * _CHANNELS.get(colour_type, 1)
+    )  # before the rest makes Pillow decode it
     if getattr(image, "n_frames", 1) != 1:
         raise InputRefusedError("is an animation", file=path, remedy="Export one picture for each slice.")
     if image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1):
@@ -156,15 +166,24 @@ def _check_kind(image: Image.Image, path: Path) -> None:
             file=path,
             remedy="Save it upright, without EXIF orientation.",
         )
-    if image.format == "PNG":
-        with path.open("rb") as stream:
-            depth, colour_type = stream.read(26)[24:26]  # IHDR of the PNG specification
-        if depth == 16 and colour_type != 0:
-            raise InputRefusedError(
-                "has 16 bits in several channels, which would be cut to 8 bits",
-                file=path,
-                remedy="Save it as 16-bit grey without alpha.",
-            )
+    if depth == 16 and colour_type != 0:
+        raise InputRefusedError(
+            "has 16 bits in several channels, which would be cut to 8 bits",
+            file=path,
+            remedy="Save it as 16-bit grey without alpha.",
+        )
+
+
+def _check_claim(image: Image.Image, path: Path, *, bits: int) -> None:
+    """Refuse a picture of more pixels than its file can hold, before memory is made ready for them."""
+    size = path.stat().st_size
+    claimed = image.width * image.height * (bits if image.format == "PNG" else 1)
+    if claimed > _DENSEST[image.format or "PNG"] * size:
+        raise InputRefusedError(
+            f"claims {image.width} x {image.height} pixels, more than {size} bytes can hold",
+            file=path,
+            remedy=_COPY_AGAIN,
+        )
 
 
 def _grey(image: Image.Image, path: Path) -> tuple[npt.NDArray[Any], int]:

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medgan.errors import SeriesChoiceError, UsageError
+from medgan.archives import unpacked
+from medgan.errors import MedganError, SeriesChoiceError, UsageError
 from medgan.scans.dicom_reading import Series, choose_echo, read_series
 from medgan.scans.finding import Found, find_scans
 from medgan.scans.nifti import read_nifti
 from medgan.scans.picture import read_picture
 from medgan.scans.scan import Scan
+
+_ARCHIVE = ".zip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which of several images is meant, and what is let pass.
+
+    Attributes:
+        series: SeriesInstanceUID or SeriesNumber, to choose among DICOM series.
+        volume: which volume of a NIfTI file with several, counted from 0.
+        echo: echo time in ms, to choose among the echoes of a DICOM series.
+        nan_to_zero: take NaN and infinite voxels of a NIfTI file as 0 instead of refusing them.
+    """
+
+    series: str | None = None
+    volume: int | None = None
+    echo: float | None = None
+    nan_to_zero: bool = False
+
+
+_PLAIN = Reading()
 
 
 def read_scan(
@@ -21,31 +46,73 @@ def read_scan(
     echo: float | None = None,
     nan_to_zero: bool = False,
 ) -> Scan:
-    """Read one scan from a file, or from a folder that holds one.
+    """Read one scan from a file, or from a folder or zip archive that holds one.
 
     Args:
         source: a file, a folder, or one of `find_scans`.
-        series: SeriesInstanceUID or SeriesNumber, to choose among DICOM series.
-        volume: which volume of a NIfTI file with several, counted from 0.
-        echo: echo time in ms, to choose among the echoes of a DICOM series.
-        nan_to_zero: take NaN and infinite voxels of a NIfTI file as 0 instead of refusing them.
+        series, volume, echo, nan_to_zero: as in `Reading`.
 
     Raises:
         InputRefusedError: nothing there, or it cannot be used.
         SeriesChoiceError: several scans, volumes or echoes, and the options do not choose one.
         UsageError: an option that this kind of scan does not have.
     """
-    found = source if isinstance(source, Found) else _choose(source, find_scans(source), series)
-    _check_options(found, series=series, volume=volume, echo=echo)
+    reading = Reading(series=series, volume=volume, echo=echo, nan_to_zero=nan_to_zero)
+    if isinstance(source, Found):
+        return _read(choose_scan(source, reading), reading)
+    with as_folder(source) as place:
+        scan = _read(choose_scan(place, reading), reading)
+    if place == source:
+        return scan
+    return replace(scan, source=replace(scan.source, path=source, files=(source,)))
+
+
+@contextlib.contextmanager
+def as_folder(path: Path) -> Iterator[Path]:
+    """The path itself; of a zip archive a temporary folder with what it holds, gone afterwards.
+
+    Raises:
+        InputRefusedError: an archive that is damaged, hostile or beyond the limits (see `archives.unpacked`).
+    """
+    if path.suffix.lower() != _ARCHIVE:
+        yield path
+        return
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be entered: unpacking refuses it
+        is_folder = False
+    if is_folder:
+        yield path
+    else:
+        with unpacked(path) as folder:
+            yield folder
+
+
+def choose_scan(source: Path | Found, reading: Reading = _PLAIN) -> Found:
+    """The scan that is meant, not read yet; of a DICOM series the echo that is asked for.
+
+    Raises:
+        SeriesChoiceError: several scans or echoes, and `reading` does not choose one.
+        InputRefusedError: nothing there.
+        UsageError: an option that this kind of scan does not have.
+    """
+    found = source if isinstance(source, Found) else _choose(source, find_scans(source), reading.series)
+    _check_options(found, reading)
+    if found.series is None or reading.echo is None:
+        return found
+    echo = choose_echo(found.series, reading.echo)
+    return replace(found, series=echo, refusal=echo.refusal)
+
+
+def _read(found: Found, reading: Reading) -> Scan:
     if found.series is not None:
-        chosen = found.series if echo is None else choose_echo(found.series, echo)
-        return read_series(chosen, path=found.path, stem=found.stem)
+        return read_series(found.series, path=found.path, stem=found.stem)
     if found.refusal is not None:
         raise found.refusal
     if found.kind == "picture":
         scan = read_picture(found.path)
     else:
-        scan = read_nifti(found.path, volume=volume, nan_to_zero=nan_to_zero)
+        scan = read_nifti(found.path, volume=reading.volume, nan_to_zero=reading.nan_to_zero)
     return replace(scan, source=replace(scan.source, stem=found.stem))
 
 
@@ -57,7 +124,9 @@ def _choose(path: Path, found: list[Found], series: str | None) -> Found:
             return named[0]
         has_dicom = any(one.series is not None for one in found)
         if not named and not has_dicom:
-            raise UsageError("--series chooses among DICOM series, and there is none", file=path)
+            raise UsageError(
+                "--series chooses among DICOM series, and there is none", file=path, remedy="Leave it out."
+            )
         problem = f"has {len(named) or 'no'} series {series!r}"
         raise SeriesChoiceError(problem, file=path, remedy=_menu(path, named or found))
     # A series of another modality is never meant; one that is refused may be, so it is not passed over.
@@ -100,10 +169,37 @@ def _line(series: Series) -> str:
     return f"  {number}: " + ", ".join(part for part in parts if part)
 
 
-def _check_options(found: Found, *, series: str | None, volume: int | None, echo: float | None) -> None:
-    if volume is not None and found.kind != "nifti":
-        raise UsageError("--volume is for NIfTI files with several volumes", file=found.path)
-    if found.kind != "dicom" and (series is not None or echo is not None):
-        raise UsageError("a series or an echo is chosen in DICOM only", file=found.path)
+def _check_options(found: Found, reading: Reading) -> None:
+    series = reading.series
+    if reading.volume is not None and found.kind != "nifti":
+        raise UsageError(
+            "--volume is for NIfTI files with several volumes", file=found.path, remedy="Leave it out."
+        )
+    if found.kind != "dicom" and (series is not None or reading.echo is not None):
+        raise UsageError(
+            "a series or an echo is chosen in DICOM only", file=found.path, remedy="Leave the option out."
+        )
     if series is not None and found.series is not None and not _is_called(found.series, series):
-        raise UsageError(f"--series {series} is not the series that was found here", file=found.path)
+        raise UsageError(
+            f"--series {series} is not the series that was found here",
+            file=found.path,
+            remedy=f"It is number {found.series.number}, {found.series.uid}.",
+        )
+
+
+def reference_series(path: Path, reading: Reading) -> Series:
+    """The DICOM series that a result is to lie in, by its headers alone.
+
+    Raises:
+        UsageError: there is something else than DICOM.
+        MedganError: as `choose_scan`, or what reading the series would raise.
+    """
+    found = choose_scan(path, replace(reading, volume=None))
+    if found.series is None:
+        raise UsageError(
+            "is no DICOM series", file=path, remedy="Give the folder of a series as --reference."
+        )
+    refusal: MedganError | None = found.series.refusal
+    if refusal is not None:
+        raise refusal
+    return found.series

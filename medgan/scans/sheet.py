@@ -21,7 +21,9 @@ _MARGIN = 8
 _GREY_OF_TEXT = 255
 
 
-def contact_sheet(scan: Scan, path: Path, *, low: float, high: float, mark: str) -> None:
+def contact_sheet(
+    scan: Scan, path: Path, *, low: float, high: float, mark: str, description: str = ""
+) -> None:
     """Write one grey PNG of at most `SLICE_LIMIT` axial slices, lowest first, with `mark` drawn above them.
 
     The slices are those of the nearest canonical axes, in radiological display (the patient's right is on the
@@ -32,7 +34,8 @@ def contact_sheet(scan: Scan, path: Path, *, low: float, high: float, mark: str)
         path: ends in `.png`.
         low: the value shown black.
         high: the value shown white.
-        mark: visible text, such as `SYNTHETIC T2w from T1w - research only`; also in the file as tEXt.
+        mark: visible text, such as `SYNTHETIC T2w from T1w - research only`.
+        description: what the file says of itself in tEXt; the mark where it is empty.
 
     Raises:
         UsageError: `low` and `high` make no sense, or `mark` is empty.
@@ -46,7 +49,7 @@ def contact_sheet(scan: Scan, path: Path, *, low: float, high: float, mark: str)
         raise OutputNotWrittenError("a contact sheet is a PNG", file=path, remedy="Let the name end in .png.")
     tiles = _tiles(scan, low=low, high=high)
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_text("Description", mark)
+    chunks.add_text("Description", description or mark)
     with whole_file(path) as temporary:
         _sheet(tiles, mark).save(temporary, format="PNG", pnginfo=chunks)
 

@@ -39,7 +39,7 @@ def build_sidecar(
 
     Args:
         source: where the input came from. It is named by a BIDS URI where it lies in a BIDS raw dataset,
-            else by its file name alone.
+            else by its file name alone; DICOM by its stem, since exports are called after patients.
         from_contrast: key or label of the input's contrast (`t1`).
         to_contrast: key or label of the result's.
         model_name: the model's name.
@@ -58,7 +58,7 @@ def build_sidecar(
     sidecar: dict[str, Any] = {
         "Description": f"Synthetic {there} image made from a {here} image by medgan, an image-to-image "
         "translation model. Not acquired by a scanner. Research only; not for diagnosis.",
-        "Sources": [_source_name(source.path)],
+        "Sources": [_source_name(source)],
         "SpatialReference": "orig",
         "SkullStripped": skull_stripped,
         "SyntheticData": True,
@@ -90,9 +90,11 @@ def write_sidecar(path: Path, **entries: Any) -> dict[str, Any]:
     return sidecar
 
 
-def _source_name(path: Path) -> str:
-    """`bids:raw:sub-01/anat/sub-01_T1w.nii.gz` in a BIDS raw dataset, else the file's name."""
-    absolute = path.absolute()
+def _source_name(source: Source) -> str:
+    """`bids:raw:sub-01/anat/sub-01_T1w.nii.gz` in a BIDS raw dataset, else the file's name; of DICOM the stem."""
+    if source.kind == "dicom":
+        return source.stem
+    absolute = source.path.absolute()
     for folder in absolute.parents:
         description = folder / "dataset_description.json"
         if description.is_file():

@@ -1,0 +1,90 @@
+"""Whether a name would give away the person in a DICOM file.
+
+Archives like to call the folders of an export after the patient. What is written down by medgan (file names,
+sidecars, reports) is compared with the header's identifiers first; they are read for that alone and not kept.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
+
+_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
+_NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
+_DATE, _MORE, _REMOVED = "PatientBirthDate", "OtherPatientIDsSequence", "PatientIdentityRemoved"
+_SHORTEST_NAME, _SHORTEST_NUMBER = 3, 4  # letters and digits: what is shorter is found in any name
+_FILES = 3  # of a series are looked at: the first may be damaged
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
+
+
+def names_person(text: str, files: Iterable[Path]) -> bool:
+    """Whether a text holds a patient's name, ID or date of birth, or the accession number, of DICOM files.
+
+    Case, accents and separators do not count. Parts of a name are looked for from three letters on, numbers from
+    four characters on; dates as `19701231`, `31121970` and `12311970`. A file whose identity was removed
+    (PatientIdentityRemoved, PS3.3 C.7.1.1) has a pseudonym, which names no one.
+
+    Args:
+        text: such as a folder's name.
+        files: of one series; the first few are looked at, and what is no DICOM says nothing.
+    """
+    forms = {form for form in (_compact(text), _compact(text.casefold().translate(_UMLAUTS))) if form}
+    return bool(forms) and any(
+        identifier in form
+        for file in islice(files, _FILES)
+        for identifier in _identifiers(file)
+        for form in forms
+    )
+
+
+def _identifiers(file: Path) -> set[str]:
+    """The identifiers in a file's header, compacted, in all the ways that they are looked for."""
+    tags = (*_NAMES, *_NUMBERS, _DATE, _MORE, _REMOVED)
+    try:
+        with pydicom_without_warnings():
+            dataset = read_dataset(file, tags=tags, pixels=False)
+            if str(dataset.get(_REMOVED) or "").strip().upper() == "YES":
+                return set()
+            return {part for part in _parts_of(dataset) if part}
+    except (*UNREADABLE, UnicodeError):
+        return set()
+
+
+def _parts_of(dataset: Any) -> Iterator[str]:
+    for keyword in _NAMES:
+        for name in _values(dataset, keyword):
+            # PS3.5 6.2: components are parted by ^, their spellings in other alphabets by =.
+            for part in (*re.split(r"[\^=\s]+", name), *re.split(r"[\W_]+", name)):
+                for form in (_compact(part), _compact(part.casefold().translate(_UMLAUTS))):
+                    if len(form) >= (_SHORTEST_NAME if form.isascii() else 2):
+                        yield form
+    numbers = [value for keyword in _NUMBERS for value in _values(dataset, keyword)]
+    for item in dataset.get(_MORE) or ():
+        numbers += _values(item, "PatientID")
+    for number in map(_compact, numbers):
+        if len(number) >= _SHORTEST_NUMBER:
+            yield number
+    for date in map(_compact, _values(dataset, _DATE)):
+        if re.fullmatch(r"\d{8}", date):
+            year, month, day = date[:4], date[4:6], date[6:]
+            yield from (date, day + month + year, month + day + year)
+
+
+def _values(dataset: Any, keyword: str) -> list[str]:
+    value = dataset.get(keyword)
+    if value is None or isinstance(value, bytes):
+        return []
+    several = not isinstance(value, str) and hasattr(value, "__iter__") and not hasattr(value, "components")
+    return [str(one) for one in (value if several else (value,))]
+
+
+def _compact(text: str) -> str:
+    """Letters and digits alone, without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
