@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
+from medgan.preparation.rounding import whole
+
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Spacing = tuple[float, float, float]
@@ -173,7 +175,7 @@ def _otsu(values: Floats) -> float:
 
 def _closing_radius(spacing: Spacing, shape: tuple[int, ...]) -> int:
     """Half of the gap in pixels of a slice, small beside the slice itself."""
-    return min(round(_GAP / 2 / min(spacing[:2])), min(shape[1:]) // 32)
+    return min(whole(_GAP / 2 / min(spacing[:2])), min(shape[1:]) // 32)
 
 
 def _solid(stack: Mask, *, closing: int = 0) -> Mask:

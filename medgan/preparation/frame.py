@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from medgan.errors import InputRefusedError, UsageError
+from medgan.preparation.rounding import whole
 from medgan.preparation.settings import PreparationSettings
 from medgan.scans.scan import Affine, Scan
 
@@ -19,7 +20,7 @@ Number = TypeVar("Number", int, float)
 Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 
-_SAME_SPACING = 0.01  # spacings that differ by less than this share are one: resampling would only blur
+_SAME_SPACING = 0.0101  # spacings that differ by a hundredth at most are one: resampling would only blur
 _LARGEST_SIDE = 4096
 
 
@@ -118,14 +119,12 @@ def frame_of(scan: Scan, settings: PreparationSettings, *, spatial_dims: int) ->
         InputRefusedError: the affine does not say where the axes point to.
         UsageError: the settings would make a frame of absurd size.
     """
-    import nibabel.orientations
-
     if settings.spacing == "auto":
         raise UsageError(
             "preparation.spacing is auto, which only training can settle",
             remedy="Give a number of mm, or none for the scan's own.",
         )
-    turns = nibabel.orientations.io_orientation(scan.affine)
+    turns = closest_turns(scan.affine)
     if not np.isfinite(turns).all():
         raise InputRefusedError(
             "the affine is singular: it does not say where the axes point to",
@@ -154,6 +153,30 @@ def frame_of(scan: Scan, settings: PreparationSettings, *, spatial_dims: int) ->
         resampled=resampled,
         padding=_padding(resampled, settings, spatial_dims),
     )
+
+
+def closest_turns(affine: Affine) -> npt.NDArray[np.float64]:
+    """For each axis of a grid the RAS axis that it is closest to, and 1 or -1, as nibabel's `io_orientation`.
+
+    It follows from where the axes point to in the world, and not from the order in which they are stored:
+    where two RAS axes are equally close, as at 45 degrees, the last digits would decide, so the world is first
+    turned by a twentieth of a degree about an axis of no symmetry. NaN for an axis that points nowhere.
+    """
+    import nibabel.orientations
+
+    turns: npt.NDArray[np.float64] = nibabel.orientations.io_orientation(_OFF_TIES @ affine)
+    return turns
+
+
+def _rotation(x: float, y: float, z: float) -> Affine:
+    """4x4, about the axis (x, y, z) by its length in radians (Rodrigues), for small angles."""
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    rotation = np.eye(4)
+    rotation[:3, :3] += cross + cross @ cross / 2
+    return rotation
+
+
+_OFF_TIES = _rotation(2e-4, 5e-4, 7e-4)
 
 
 def resample(image: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
@@ -186,7 +209,7 @@ def _resampled_shape(
         square = max(canonical[0] * x, canonical[1] * y) / settings.size
     deep = square if spatial_dims == 3 and settings.through_plane else z
     return _triple(
-        n if abs(new / old - 1) < _SAME_SPACING and settings.size is None else max(1, round(n * old / new))
+        n if abs(new / old - 1) < _SAME_SPACING and settings.size is None else max(1, whole(n * old / new))
         for n, old, new in zip(canonical, spacing, (square, square, deep), strict=True)
     )
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from medgan.errors import InputRefusedError, ModelRefusedError
+from medgan.preparation.appearance import Appearance, judge_appearance
 from medgan.preparation.bias import N4_ITERATIONS, N4_SHRINK, correct_bias
 from medgan.preparation.foreground import Foreground, dilate_in_plane, find_foreground
 from medgan.preparation.frame import Frame, frame_of
@@ -34,6 +35,7 @@ class Prepared:
         scan: the scan that was prepared.
         frame: how its grid became the network's.
         head: bool, the head at the scan's own resolution, on canonical axes.
+        appearance: what its intensities say of its contrast.
     """
 
     image: torch.Tensor
@@ -44,6 +46,7 @@ class Prepared:
     scan: Scan
     frame: Frame
     head: npt.NDArray[np.bool_]
+    appearance: Appearance
 
     @property
     def affine(self) -> Affine:
@@ -80,6 +83,7 @@ def prepare(
     _refuse_unfit(scan, frame, spatial_dims)
     voxels = frame.turn(scan.voxels)
     found = find_foreground(voxels, spacing=_canonical_spacing(frame))
+    appearance = judge_appearance(voxels, found.mask, spacing=_canonical_spacing(frame))
     if settings.n4:
         voxels = correct_bias(voxels, found.mask)
     if intensity is None:
@@ -92,10 +96,11 @@ def prepare(
         foreground=mask,
         intensity=intensity,
         record=_record(scan, settings, frame, found, intensity),
-        warnings=_warnings(frame, found, voxels),
+        warnings=_warnings(frame, found, voxels, appearance),
         scan=scan,
         frame=frame,
         head=found.mask,
+        appearance=appearance,
     )
 
 
@@ -166,8 +171,8 @@ def _canonical_spacing(frame: Frame) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _warnings(frame: Frame, found: Foreground, voxels: Voxels) -> tuple[str, ...]:
-    warnings = []
+def _warnings(frame: Frame, found: Foreground, voxels: Voxels, appearance: Appearance) -> tuple[str, ...]:
+    warnings = [f"{doubt[0].upper()}{doubt[1:]}." for doubt in appearance.doubts]
     if not found.found:
         warnings.append("No background was found around the head; the whole image was taken for it.")
     if voxels.min() == voxels.max():

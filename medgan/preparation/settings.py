@@ -25,6 +25,7 @@ class PreparationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     size: int | None = pydantic.Field(
         default=None,
         ge=8,
+        le=4096,
         description="If set, each axial plane is resampled (not cropped) into a square of this many pixels, "
         "whatever `spacing` says.",
     )
@@ -35,6 +36,7 @@ class PreparationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     divisor: int = pydantic.Field(
         default=16,
         ge=1,
+        le=1024,
         description="The frame is padded to a multiple of this many pixels, which strided networks need.",
     )
     n4: bool = pydantic.Field(

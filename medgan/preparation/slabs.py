@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from medgan.preparation.rounding import whole
+
 
 def slab_step(wanted_mm: float | None, spacing_mm: float) -> int:
     """How many slices apart a slab's slices are, at least one.
@@ -10,7 +12,7 @@ def slab_step(wanted_mm: float | None, spacing_mm: float) -> int:
         wanted_mm: their distance in the recipe, or None for neighbours.
         spacing_mm: the scan's own slice distance.
     """
-    return 1 if wanted_mm is None else max(1, round(wanted_mm / spacing_mm))
+    return 1 if wanted_mm is None else max(1, whole(wanted_mm / spacing_mm))
 
 
 def slab_planes(plane: int, count: int, slab: int, step: int) -> list[int]:

@@ -12,7 +12,7 @@ import torch
 
 from medgan.errors import InputRefusedError, UsageError
 from medgan.preparation import PreparationSettings, prepare, restore
-from medgan.preparation.frame import frame_of, resample
+from medgan.preparation.frame import closest_turns, frame_of, resample
 from medgan.scans.scan import Scan
 
 MakeHead = Callable[..., np.ndarray]
@@ -78,6 +78,31 @@ def test_turning_agrees_with_nibabel(make_head: MakeHead, make_scan: MakeScan) -
     canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(voxels, affine))
     np.testing.assert_array_equal(frame.turn(voxels), canonical.get_fdata(dtype=np.float32))
     np.testing.assert_allclose(frame.canonical_affine, canonical.affine)
+
+
+@pytest.mark.parametrize(
+    "degrees", [(45, 0, 0), (0, 45, 0), (0, 0, 45), (45, 45, 0), (45, 0, 45), (90, 45, 0)]
+)
+def test_at_45_degrees_the_canonical_axes_follow_from_the_world_and_not_from_the_order_of_storage(
+    degrees: tuple[float, float, float],
+) -> None:
+    world = rotation(degrees[2], 2) @ rotation(degrees[1], 1) @ rotation(degrees[0], 0)
+    found = set()
+    for axes in AXES:
+        affine = turned(np.zeros((5, 6, 7)), world, axes)[1].astype(np.float32).astype(np.float64)
+        canonical = (
+            affine[:3, :3] @ nibabel.orientations.inv_ornt_aff(closest_turns(affine), (5, 6, 7))[:3, :3]
+        )
+        found.add(tuple((canonical.round(3) + 0.0).ravel()))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("axes", AXES, ids=str)
+def test_away_from_a_tie_the_canonical_axes_are_nibabels(axes: object) -> None:
+    for degrees in ((0, 0, 0), (44.9, 0, 0), (30, -25, 20), (-12, 40, 3)):
+        world = rotation(degrees[2], 2) @ rotation(degrees[1], 1) @ rotation(degrees[0], 0)
+        affine = turned(np.zeros((5, 6, 7)), world @ np.diag([1.0, 2.0, 3.0, 1.0]), axes)[1]
+        np.testing.assert_array_equal(closest_turns(affine), nibabel.io_orientation(affine))
 
 
 @pytest.mark.parametrize("angle", [44.9, 45.0, 45.1])
