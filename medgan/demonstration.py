@@ -16,7 +16,7 @@ from medgan.models import load_model
 from medgan.reports.figures import MARK, picture_grid, save_picture
 from medgan.sample_data import SampleData, make_sample_data
 from medgan.scans import read_nifti
-from medgan.synthesis import Synthesizer, find_inputs, synthesize_each
+from medgan.synthesis import Destination, Synthesizer, find_inputs, synthesize_each
 from medgan.training import Observer, train
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def demonstrate(
         synthesizer = Synthesizer(model, target=target, device=device)
         source = data.held_out / f"{other(target).key}.nii.gz"
         inputs = find_inputs([source], series=None)
-        (result,) = synthesize_each(inputs, synthesizer, out=out / "synthetic", wanted=None)
+        (result,) = synthesize_each(inputs, synthesizer, Destination(out=out / "synthetic"))
         if result.error is not None:
             raise result.error
         comparison, planes = _compare(data, target, result.files[0])
@@ -119,7 +119,7 @@ def _synthesise_other_kinds(data: SampleData, synthesizer: Synthesizer, out: Pat
     """The same head from its DICOM series and from its PNG slices."""
     for kind in ("dicom", "png"):
         inputs = find_inputs([data.held_out / kind], series=None)
-        for result in synthesize_each(inputs, synthesizer, out=out / kind, wanted=None):
+        for result in synthesize_each(inputs, synthesizer, Destination(out=out / kind)):
             if result.error is not None:
                 raise result.error
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "train": "Train on a folder of T1w and a folder of T2w scans, unpaired.",
     "synthesize": "Make the missing contrast of scans.",
     "inspect": "Show what medgan sees in files and folders.",
+    "simulate": "Make T1w and T2w scans by physics, from label maps or from heads made by code.",
     "demo": "Train and synthesise on procedural heads, in about two minutes.",
 }
 
@@ -26,6 +27,9 @@ Exit codes:
   3 input refused         130 interrupted
 
 Research software, not a medical device. Its images are synthetic and not for diagnosis."""
+
+
+_OUTPUT_NOT_WRITTEN = 5
 
 
 class _Commands(click.Group):
@@ -84,6 +88,23 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         sys.exit(InterruptedByUserError.exit_code)
+    except OSError as error:
+        if error.filename is not None:  # files are told of by their own errors: this one would be a fault
+            raise
+        _give_up_printing(error)
+
+
+def _give_up_printing(error: OSError) -> None:
+    """Standard output is closed (a pipe to `head`) or its disk is full."""
+    import contextlib
+    import os
+
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            click.echo(f"The output cannot be printed: {error.strerror or error}.", err=True)
+    with contextlib.suppress(OSError):  # so that Python does not try again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(_OUTPUT_NOT_WRITTEN)
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -93,8 +114,10 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _explain(error: Any) -> None:
     """Three parts: file, cause, way out."""
+    from medgan.cli.screen import harmless
+
     if error.file is not None:
-        click.echo(f"{error.file}:", err=True)
-    click.echo(click.style("Error: ", fg="red") + error.cause, err=True)
+        click.echo(f"{harmless(str(error.file))}:", err=True)
+    click.echo(click.style("Error: ", fg="red") + harmless(error.cause), err=True)
     if error.remedy:
-        click.echo(error.remedy, err=True)
+        click.echo(harmless(error.remedy), err=True)

@@ -40,7 +40,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line, unless quiet."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(harmless(text), markup=False, soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """A line for --verbose."""
@@ -50,7 +50,7 @@ class Screen:
     def warn(self, text: str) -> None:
         """A warning; shown even when quiet."""
         self.errors.print("Warning: ", style="yellow", end="")
-        self.errors.print(text, markup=False, soft_wrap=True)
+        self.errors.print(harmless(text), markup=False, soft_wrap=True)
 
     def device(self, choice: DeviceChoice) -> None:
         """Which device is used, and why."""
@@ -87,6 +87,11 @@ def device_option(command: _Command) -> _Command:
         metavar="D",
         help="auto, cpu, cuda, cuda:N or mps. auto takes CUDA, then MPS, then the CPU.",
     )(command)
+
+
+def harmless(text: str) -> str:
+    """A text without what steers a terminal or is no Unicode: names of files may hold anything."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
 def duration(seconds: float) -> str:

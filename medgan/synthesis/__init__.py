@@ -2,6 +2,17 @@
 
 from medgan.synthesis.api import synthesize
 from medgan.synthesis.cohort import Input, Result, find_inputs, synthesize_each
+from medgan.synthesis.destination import Destination, open_destination
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
-__all__ = ["Input", "Result", "Synthesizer", "Synthetic", "find_inputs", "synthesize", "synthesize_each"]
+__all__ = [
+    "Destination",
+    "Input",
+    "Result",
+    "Synthesizer",
+    "Synthetic",
+    "find_inputs",
+    "open_destination",
+    "synthesize",
+    "synthesize_each",
+]

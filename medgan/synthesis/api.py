@@ -18,16 +18,22 @@ def synthesize(
     model: str | Path | Model,
     series: str | None = None,
     volume: int | None = None,
+    echo: float | None = None,
+    nan_to_zero: bool = False,
+    force: bool = False,
     device: str = "auto",
 ) -> Any:
     """Make the missing contrast of one scan.
 
     Args:
-        image: a NIfTI, PNG or JPEG file, a DICOM folder, or a nibabel image.
+        image: a NIfTI, PNG or JPEG file, a DICOM folder, a zip archive of one, or a nibabel image.
         target: the contrast to make, `t1` or `t2`.
         model: a run or model folder, or what `load_model` returned.
         series: SeriesInstanceUID or SeriesNumber, where a DICOM folder holds several.
         volume: which volume of a 4D file, counted from 0.
+        echo: echo time in ms, where a DICOM series holds several.
+        nan_to_zero: take NaN and infinite voxels of NIfTI as 0 instead of refusing them.
+        force: take an image that is synthetic itself.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Returns:
@@ -43,11 +49,11 @@ def synthesize(
         >>> nibabel.save(t2, "t2.nii.gz")
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    synthesizer = Synthesizer(loaded, target=target, device=device)
+    synthesizer = Synthesizer(loaded, target=target, device=device, force=force)
     if isinstance(image, str | Path):
-        scan = read_scan(Path(image), series=series, volume=volume)
+        scan = read_scan(Path(image), series=series, volume=volume, echo=echo, nan_to_zero=nan_to_zero)
     else:
-        scan = scan_from_image(image)
+        scan = scan_from_image(image, nan_to_zero=nan_to_zero)
     synthetic = synthesizer(scan)
     for text in synthetic.warnings:
         warnings.warn(text, stacklevel=2)

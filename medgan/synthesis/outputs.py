@@ -1,74 +1,63 @@
-"""Writing a synthetic scan: the image, its sidecar, and names for both."""
+"""Writing a synthetic scan: the image in each format, and its sidecar."""
 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from medgan.contrasts import contrast
+from medgan import __version__
 from medgan.errors import UsageError
+from medgan.files import whole_folder
 from medgan.reports.figures import MARK
 from medgan.scans import contact_sheet, write_nifti, write_picture, write_sidecar
+from medgan.scans.marks import is_synthetic_image
 from medgan.scans.scan import Source
+from medgan.synthesis.completed import digest_of
+from medgan.synthesis.destination import Destination, Plan
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
-Format = Literal["nifti", "png"]
-_SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png"}
-_NIFTI_SUFFIXES = (".nii.gz", ".nii")
-_ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
-
-
-def output_stem(source: Source, *, source_contrast: str, target: str) -> str:
-    """`<stem>_desc-medganFromT1w_T2w`; in a BIDS name the source's suffix makes way for the new one.
-
-    `sub-01_ses-2_T1w` gives `sub-01_ses-2_desc-medganFromT1w_T2w` (BIDS derivatives).
-    """
-    here, there = contrast(source_contrast).label, contrast(target).label
-    stem = source.stem
-    if re.match(r"sub-[A-Za-z0-9]+_", stem):
-        stem = stem.removesuffix(f"_{here}")
-    return f"{stem}_desc-medganFrom{here}_{there}"
+if TYPE_CHECKING:
+    from medgan.scans.deidentification import Deidentifier
+    from medgan.scans.dicom_series import Series
 
 
 def write_outputs(
-    synthetic: Synthetic, by: Synthesizer, *, out: Path, formats: tuple[Format, ...], exact: bool
-) -> list[Path]:
-    """Write the image in each format, and one sidecar.
+    synthetic: Synthetic,
+    by: Synthesizer,
+    plan: Plan,
+    destination: Destination,
+    *,
+    series: Series | None,
+    input_digest: str,
+) -> None:
+    """Write the image in each format, and the sidecar last, so that a result with a sidecar is complete.
 
     Args:
         synthetic: what to write.
         by: what made it, for the sidecar.
-        out: a folder, or with `exact` the image file itself.
-        formats: `nifti`, `png`: for a picture a picture of its size and depth, for a volume a contact sheet.
-        exact: whether `out` is the file.
+        plan: the files.
+        destination: what it was planned for.
+        series: the DICOM series that it was made from, if it was one.
+        input_digest: of what it was made from (`completed.input_digest`).
 
-    Returns:
-        The files, image first, sidecar last.
+    Raises:
+        UsageError: a file is in the way that medgan did not make, or that belongs to the input.
+        InputRefusedError: the result does not lie on the grid of the reference.
+        OutputNotWrittenError: the disk refuses.
     """
-    if exact:
-        stem = next(
-            (out.name[: -len(suffix)] for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix)),
-            out.stem,
-        )
-        folder = out.parent
-    else:
-        folder = out
-        stem = output_stem(
-            synthetic.scan.source, source_contrast=synthetic.source_contrast, target=by.target.key
-        )
-    sidecar = folder / f"{stem}.json"
-    images = [out if exact else folder / f"{stem}{_SUFFIX[kind]}" for kind in formats]
-    _spare_source(synthetic.scan.source, [*images, sidecar])
-    _spare_others(images, sidecar)
-    for kind, path in zip(formats, images, strict=True):
+    _spare_source(synthetic.scan.source, plan.files)
+    _spare_others(plan)
+    for kind, path in plan.images.items():
         if kind == "nifti":
             write_nifti(synthetic.scan, path, description=synthetic.description)
-        else:
+        elif kind == "png":
             _write_png(synthetic, path)
+        else:
+            _write_dicom(synthetic, by, path, destination.reference or series, destination.deidentifier)
     write_sidecar(
-        sidecar,
+        plan.sidecar,
         source=synthetic.scan.source,
         from_contrast=synthetic.source_contrast,
         to_contrast=by.target.key,
@@ -77,12 +66,40 @@ def write_outputs(
         preparation=synthetic.record,
         device=str(by.device.device),
         warnings=synthetic.warnings,
-        extra={"IntensityRange": synthetic.range.model_dump(), "Notice": MARK},
+        extra={
+            "IntensityRange": synthetic.range.model_dump(),
+            "Notice": MARK,
+            "InputSHA256": input_digest,
+            "OutputSHA256": {path.name: digest_of(path) for path in plan.images.values()},
+        },
     )
-    return [*images, sidecar]
 
 
-def _spare_source(source: Source, outputs: list[Path]) -> None:
+def _write_dicom(
+    synthetic: Synthetic,
+    by: Synthesizer,
+    folder: Path,
+    series: Series | None,
+    deidentifier: Deidentifier | None,
+) -> None:
+    from medgan.scans.dicom_derived import Derivation, write_derived_series
+
+    assert series is not None  # noqa: S101 - see _refuse_unfit_for_dicom
+    manifest, direction = by.model.manifest, synthetic.direction.removeprefix("synthetic ")
+    derivation = Derivation(
+        description=f"SYNTHETIC {direction} - NOT FOR DIAGNOSIS",
+        text=f"{MARK} Made by medgan {__version__}, an image-to-image translation network, not acquired: "
+        f"{direction}. Model {manifest.name}, SHA-256 {by.model.digest}.",
+        contrast=by.target.key,
+        version=__version__,
+    )
+    with whole_folder(folder) as temporary:
+        write_derived_series(
+            temporary, synthetic.scan, reference=series, derivation=derivation, deidentifier=deidentifier
+        )
+
+
+def _spare_source(source: Source, outputs: Sequence[Path]) -> None:
     """Refuse to write over the scan itself, or a sidecar that would then be taken for the scan's own."""
     inputs = [file.resolve() for file in source.files or (source.path,)]
     sidecars = [file.with_name(f"{source.stem}.json") for file in inputs]
@@ -93,40 +110,25 @@ def _spare_source(source: Source, outputs: list[Path]) -> None:
             )
 
 
-def _spare_others(outputs: list[Path], sidecar: Path) -> None:
-    """Refuse to write over an image that medgan did not make: its sidecar does not say that it is synthetic."""
-    taken = next((output for output in [*outputs, sidecar] if output.exists()), None)
-    if taken is None:
+def _spare_others(plan: Plan) -> None:
+    """Refuse to write over an image that medgan did not make: neither its sidecar nor itself says so."""
+    taken = [path for path in plan.files if path.exists()]
+    if not taken or _says_synthetic(plan.sidecar):
         return
-    try:
-        ours = json.loads(sidecar.read_text(encoding="utf-8")).get("SyntheticData") is True
-    except (OSError, ValueError, AttributeError):
-        ours = False
-    if not ours:
+    strange = next((path for path in taken if path == plan.sidecar or not is_synthetic_image(path)), None)
+    if strange is not None:
         raise UsageError(
-            "exists already, and nothing says that medgan made it", file=taken, remedy="Give another --out."
+            "exists already, and nothing says that medgan made it",
+            file=strange,
+            remedy="Give another --out.",
         )
 
 
-def formats_for(kind: str, wanted: Format | None, out: Path | None) -> tuple[tuple[Format, ...], bool]:
-    """Which formats to write, and whether `out` names the file itself.
-
-    Raises:
-        UsageError: `out` ends like a file of another format than the one asked for.
-    """
-    named: Format | None = None
-    if out is not None and not out.is_dir():
-        if out.name.lower().endswith(_NIFTI_SUFFIXES):
-            named = "nifti"
-        elif out.suffix.lower() == ".png":
-            named = "png"
-    if named is not None:
-        if wanted not in (None, named):
-            raise UsageError(f"--format {wanted} does not go with the name of --out", file=out)
-        return (named,), True
-    if wanted is not None:
-        return (wanted,), False
-    return (("nifti", "png") if kind == "picture" else ("nifti",)), False
+def _says_synthetic(sidecar: Path) -> bool:
+    try:
+        return json.loads(sidecar.read_text(encoding="utf-8")).get("SyntheticData") is True
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
 
 
 def _write_png(synthetic: Synthetic, path: Path) -> None:
@@ -144,4 +146,5 @@ def _write_png(synthetic: Synthetic, path: Path) -> None:
         write_picture(scan, path, low=low, high=high, bits=scan.source.bits or 8, text=text)
     else:
         mark = f"{synthetic.direction.upper()} | research only, not for diagnosis"
-        contact_sheet(scan, path, low=min(learnt.low, learnt.background), high=learnt.high, mark=mark)
+        low = min(learnt.low, learnt.background)
+        contact_sheet(scan, path, low=low, high=learnt.high, mark=mark, description=synthetic.description)

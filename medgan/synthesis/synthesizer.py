@@ -12,11 +12,14 @@ import numpy as np
 from medgan import __version__
 from medgan.contrasts import contrast, other
 from medgan.devices import DeviceChoice, choose_device, choose_precision, memory_errors
+from medgan.errors import InputRefusedError
 from medgan.models import Model
-from medgan.preparation import IntensityRange, prepare, restore
+from medgan.preparation import IntensityRange, Prepared, prepare, restore
 from medgan.preparation.slabs import slab_step
 from medgan.scans import Scan
 from medgan.synthesis.translate import Translator
+
+_FLUID = {"t1": "fluid is dark, as in T1w or FLAIR", "t2": "fluid is bright, as in T2w"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ class Synthesizer:
         model: what `load_model` returns.
         target: contrast to make, `t1` or `t2`.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        force: take scans that are synthetic themselves.
 
     Raises:
         UsageError: no such contrast or device name.
@@ -65,8 +69,8 @@ class Synthesizer:
         ResourceError: no such device.
     """
 
-    def __init__(self, model: Model, *, target: str, device: str = "auto") -> None:
-        self.model = model
+    def __init__(self, model: Model, *, target: str, device: str = "auto", force: bool = False) -> None:
+        self.model, self.force = model, force
         self.target = contrast(target)
         self.source = other(target)
         self.device: DeviceChoice = choose_device(device)
@@ -95,8 +99,14 @@ class Synthesizer:
             advance: told how many of how many slices are done.
 
         Raises:
-            InputRefusedError: the scan does not suit the model.
+            InputRefusedError: the scan does not suit the model, or is synthetic itself.
         """
+        if scan.source.facts.get("synthetic") and not self.force:
+            raise InputRefusedError(
+                "is itself synthetic, so what would be made from it rests on nothing that was measured",
+                file=scan.source.path,
+                remedy="Give the scan that was acquired, or insist with --force.",
+            )
         manifest = self.model.manifest
         recipe, domains = manifest.recipe, manifest.domains
         prepared = prepare(
@@ -119,7 +129,7 @@ class Synthesizer:
             range=learnt.intensity,
             bits=learnt.bits,
             record=prepared.record,
-            warnings=(*restored.warnings, *self._doubts(scan)),
+            warnings=(*restored.warnings, *self._doubts(prepared)),
         )
 
     def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:
@@ -135,16 +145,16 @@ class Synthesizer:
         high = float(np.percentile(scan.voxels, 99.5))
         return not 0.5 <= high / max(self.model.manifest.domains[self.source.key].intensity.high, 1e-9) <= 2
 
-    def _doubts(self, scan: Scan) -> list[str]:
+    def _doubts(self, prepared: Prepared) -> list[str]:
         """What speaks against this scan as an input."""
-        doubts = []
+        scan, doubts = prepared.scan, []
         if scan.contrast == self.target.key:
             doubts.append(
                 f"the scan looks like {self.target.label} already, from its name or header; "
                 f"this model expects {self.source.label}"
             )
-        if scan.source.facts.get("synthetic"):
-            doubts.append("the scan is itself synthetic")
+        elif prepared.appearance.contrast == self.target.key:
+            doubts.append(f"in the scan {_FLUID[self.target.key]}; this model expects {self.source.label}")
         learnt = self.model.manifest.domains[self.source.key]
         if scan.source.kind == "picture" and learnt.bits == scan.source.bits and self._on_another_scale(scan):
             doubts.append(

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from medgan.errors import UsageError
-from medgan.scans.scan import Source
-from medgan.synthesis.outputs import formats_for, output_stem
+from medgan.synthesis.destination import formats_for, output_stem
 
 
 @pytest.mark.parametrize(
@@ -25,9 +24,8 @@ from medgan.synthesis.outputs import formats_for, output_stem
     ],
 )
 def test_a_bids_suffix_makes_way_and_any_other_name_is_kept(stem: str, target: str, name: str) -> None:
-    source = Source(path=Path(stem), kind="nifti", stem=stem)
     from_contrast = {"t2": "t1", "t1": "t2"}[target]
-    assert output_stem(source, source_contrast=from_contrast, target=target) == name
+    assert output_stem(stem, source_contrast=from_contrast, target=target) == name
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,7 @@ def test_a_bids_suffix_makes_way_and_any_other_name_is_kept(stem: str, target: s
 def test_the_name_of_out_decides_where_it_ends_like_a_file(
     kind: str, wanted: str | None, out: str | None, expected: object
 ) -> None:
-    assert formats_for(kind, wanted, Path(out) if out else None) == expected  # type: ignore[arg-type]
+    assert formats_for(kind, wanted, Path(out or ".")) == expected  # type: ignore[arg-type]
 
 
 def test_a_folder_that_ends_like_a_file_is_still_a_folder(tmp_path: Path) -> None:

@@ -163,8 +163,15 @@ def test_doubts_are_warnings(head: Any, tiny_run: Path, tmp_path: Path) -> None:
     assert synthesizer(scan).warnings == ()
     already = synthesizer(replace(scan, contrast="t2")).warnings
     assert any("looks like T2w already" in text for text in already)
-    again = replace(scan, source=replace(scan.source, facts={"synthetic": True}))
-    assert any("synthetic" in text for text in synthesizer(again).warnings)
+
+
+def test_a_synthetic_scan_is_refused_unless_it_is_forced(head: Any, tiny_run: Path, tmp_path: Path) -> None:
+    path = head(tmp_path / "scan.nii.gz", "t1", 1)
+    (tmp_path / "scan.json").write_text('{"SyntheticData": true}')
+    with pytest.raises(InputRefusedError, match="itself synthetic"):
+        medgan.synthesize(path, target="t2", model=tiny_run)
+    with pytest.warns(UserWarning, match="already synthetic"):
+        medgan.synthesize(path, target="t2", model=tiny_run, force=True)
 
 
 def test_a_3d_model_gives_every_voxel_of_any_volume(
@@ -194,3 +201,14 @@ def test_a_3d_model_gives_every_voxel_of_any_volume(
     flat = nibabel.Nifti1Image(nibabel.load(path).get_fdata(dtype=np.float32)[:, :, 8:9], np.eye(4))
     with pytest.raises(InputRefusedError, match="3D"):
         medgan.synthesize(flat, target="t2", model=run)
+
+
+@pytest.mark.robustness("bad-22")
+@pytest.mark.parametrize(("contrast", "target"), [("t1", "t1"), ("t2", "t2")])
+def test_a_scan_whose_intensities_look_like_the_target_is_warned_of(
+    contrast: str, target: str, head: Any, tiny_run: Path, tmp_path: Path
+) -> None:
+    """Whatever its name says."""
+    path = head(tmp_path / f"scan_{'T2w' if target == 't1' else 'T1w'}.nii.gz", contrast, 1)
+    with pytest.warns(UserWarning, match="fluid is bright" if target == "t2" else "fluid is dark"):
+        medgan.synthesize(path, target=target, model=tiny_run)

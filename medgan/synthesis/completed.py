@@ -1,0 +1,71 @@
+"""Whether a result is there already, complete and as it was written: what `--resume` passes over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medgan import __version__
+from medgan.files import sha256
+from medgan.scans import Found
+from medgan.scans.reading import Reading
+
+if TYPE_CHECKING:
+    from medgan.synthesis.destination import Plan
+
+_BESIDE = (".json", ".hdr", ".img", ".hdr.gz", ".img.gz")
+"""Files of the input's stem that reading looks at, too."""
+
+
+def input_digest(found: Found, reading: Reading, *, asked: Any = None) -> str:
+    """SHA-256 over a scan's files, how they are read, and what is asked of the result.
+
+    Args:
+        found: the scan.
+        reading: how it is read.
+        asked: further settings that the result depends on, as JSON has them.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = hashlib.sha256(json.dumps([asdict(reading), asked], sort_keys=True).encode())
+    for file in _files_of(found):
+        digest.update(f"{file.name} {sha256(file)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, or over the names and contents of the files in a folder."""
+    if not path.is_dir():
+        return sha256(path)
+    lines = [f"{file.name} {sha256(file)}\n" for file in sorted(path.iterdir())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def is_complete(plan: Plan, *, model_sha256: str, input_sha256: str) -> bool:
+    """Whether all files of a result are there, made from this input by this model and version, and unchanged."""
+    try:
+        said = json.loads(plan.sidecar.read_text(encoding="utf-8"))["Medgan"]
+        outputs = said["OutputSHA256"]
+        same_origin = (said["Version"], said["ModelSHA256"], said["InputSHA256"]) == (
+            __version__,
+            model_sha256,
+            input_sha256,
+        )
+        return same_origin and all(outputs[path.name] == digest_of(path) for path in plan.images.values())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _files_of(found: Found) -> list[Path]:
+    if found.series is not None:
+        return list(found.series.files)
+    path = found.path
+    stem = path.name[: path.name.lower().rfind(".nii")] if ".nii" in path.name.lower() else path.stem
+    if stem.lower().endswith((".hdr", ".img")):
+        stem = stem[:-4]
+    beside = [path.with_name(stem + suffix) for suffix in _BESIDE]
+    return [path, *(file for file in beside if file != path and file.is_file())]

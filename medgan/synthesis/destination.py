@@ -1,0 +1,163 @@
+"""Where results go: the files that one will be, and whether they may be written there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from medgan.contrasts import contrast
+from medgan.errors import UsageError
+from medgan.scans.reading import Reading, as_folder, reference_series
+
+if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
+    from medgan.scans.deidentification import Deidentifier
+    from medgan.scans.dicom_series import Series
+
+Format = Literal["nifti", "png", "dicom"]
+_SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png", "dicom": ""}
+_NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where results go, and as what.
+
+    Attributes:
+        out: a folder, or the image file itself where its name ends like one.
+        wanted: the format asked for; by the input's kind where it is None.
+        reference: the DICOM series that a NIfTI input belongs to, for `dicom`.
+        deidentifier: takes the identity out of DICOM results.
+    """
+
+    out: Path
+    wanted: Format | None = None
+    reference: Series | None = None
+    deidentifier: Deidentifier | None = None
+
+
+@contextlib.contextmanager
+def open_destination(
+    out: Path,
+    *,
+    wanted: Format | None = None,
+    reference: Path | None = None,
+    series: str | None = None,
+    deidentify: bool = False,
+) -> Iterator[Destination]:
+    """A destination whose reference is found, as long as the block lasts.
+
+    Args:
+        out, wanted: as in `Destination`.
+        reference: a DICOM folder or file, or a zip archive.
+        series: SeriesInstanceUID or SeriesNumber, to choose among the series of the reference.
+        deidentify: take the identity out of DICOM results; all of one destination by one key.
+
+    Raises:
+        InputRefusedError: the reference cannot be read.
+        UsageError: it is no DICOM series.
+    """
+    deidentifier = None
+    if deidentify:
+        from medgan.scans.deidentification import Deidentifier
+
+        deidentifier = Deidentifier()
+    if reference is None:
+        yield Destination(out=out, wanted=wanted, deidentifier=deidentifier)
+        return
+    with as_folder(reference) as place:
+        found = reference_series(place, Reading(series=series))
+        yield Destination(out=out, wanted=wanted, reference=found, deidentifier=deidentifier)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The files that one result will be: images by format (for `dicom` a folder), and the sidecar."""
+
+    images: Mapping[Format, Path]
+    sidecar: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Images first, sidecar last."""
+        return (*self.images.values(), self.sidecar)
+
+
+def output_stem(stem: str, *, source_contrast: str, target: str) -> str:
+    """`<stem>_desc-medganFromT1w_T2w`; in a BIDS name the source's suffix makes way for the new one.
+
+    `sub-01_ses-2_T1w` gives `sub-01_ses-2_desc-medganFromT1w_T2w` (BIDS derivatives).
+    """
+    here, there = contrast(source_contrast).label, contrast(target).label
+    if re.match(r"sub-[A-Za-z0-9]+_", stem):
+        stem = stem.removesuffix(f"_{here}")
+    return f"{stem}_desc-medganFrom{here}_{there}"
+
+
+def plan_outputs(
+    stem: str, kind: str, destination: Destination, *, source_contrast: str, target: str
+) -> Plan:
+    """Which files a scan's result will be.
+
+    Args:
+        stem: the name that the scan's results are called after.
+        kind: of the scan, as in `Source.kind`.
+        destination: where they go.
+        source_contrast, target: keys of the contrasts.
+
+    Raises:
+        UsageError: the destination does not go with the scan.
+    """
+    formats, exact = formats_for(kind, destination.wanted, destination.out)
+    if "dicom" in formats:
+        _refuse_unfit_for_dicom(kind, destination)
+    out = destination.out
+    if exact:
+        ending = next(suffix for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix))
+        name = out.name[: -len(ending)]
+        return Plan(images={formats[0]: out}, sidecar=out.with_name(f"{name}.json"))
+    name = output_stem(stem, source_contrast=source_contrast, target=target)
+    return Plan(images={one: out / f"{name}{_SUFFIX[one]}" for one in formats}, sidecar=out / f"{name}.json")
+
+
+def formats_for(kind: str, wanted: Format | None, out: Path) -> tuple[tuple[Format, ...], bool]:
+    """Which formats to write, and whether `out` names the file itself.
+
+    Raises:
+        UsageError: `out` ends like a file of another format than the one asked for.
+    """
+    named: Format | None = None
+    if not out.is_dir():
+        if out.name.lower().endswith(_NIFTI_SUFFIXES):
+            named = "nifti"
+        elif out.suffix.lower() == ".png":
+            named = "png"
+    if named is not None:
+        if wanted not in (None, named):
+            raise UsageError(
+                f"--format {wanted} does not go with the name of --out",
+                file=out,
+                remedy="Give a folder as --out.",
+            )
+        return (named,), True
+    if wanted is not None:
+        return (wanted,), False
+    return (("nifti", "png") if kind == "picture" else ("nifti",)), False
+
+
+def _refuse_unfit_for_dicom(kind: str, destination: Destination) -> None:
+    """A DICOM series is of a patient and lies in a study, which NIfTI and pictures do not know."""
+    if kind == "picture":
+        raise UsageError(
+            "a picture has no place in a patient, so no DICOM series can be made of it",
+            remedy="Leave out --format dicom.",
+        )
+    if kind != "dicom" and destination.reference is None:
+        raise UsageError(
+            "NIfTI does not say whose it is and in which study, so --format dicom needs a series that does",
+            remedy="Give the DICOM series that the image was converted from with --reference.",
+        )
