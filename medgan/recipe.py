@@ -12,9 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from medgan.errors import UsageError
 from medgan.files import write_text
+from medgan.plain_yaml import YAMLError, parse
 from medgan.preparation import AugmentationSettings, PreparationSettings
 
-Count = Annotated[int, Field(ge=1)]
+_LISTED = 8
+LARGEST_SLAB = 63
+"""Slices that a network may see at once."""
+Channels = Annotated[int, Field(ge=1, le=4096)]
+Factor = Annotated[int, Field(ge=1, le=64)]
 
 
 class _Settings(BaseModel):
@@ -24,16 +29,22 @@ class _Settings(BaseModel):
 class SamplingSettings(_Settings):
     """How images are drawn from the two folders."""
 
-    batch_size: int = Field(4, ge=1, description="Images of each contrast in a step.")
+    batch_size: int = Field(4, ge=1, le=4096, description="Images of each contrast in a step.")
     crop: int | None = Field(
-        None, ge=16, description="Side in pixels (3D: voxels) of random crops; none for the full frame."
+        None,
+        ge=16,
+        le=4096,
+        description="Side in pixels (3D: voxels) of random crops; none for the full frame.",
     )
     slab: int | Literal["auto"] = Field(
         1,
         description="Neighbouring slices that the network sees at once (odd); auto: 3 where volumes are given.",
     )
     slab_spacing: float | None = Field(
-        None, gt=0, description="Distance in mm between a slab's slices; none for the scan's own slices."
+        None,
+        gt=0,
+        le=100,
+        description="Distance in mm between a slab's slices; none for the scan's own slices.",
     )
     match_position: bool = Field(True, description="Draw unpaired images from the same height of the head.")
     position_jitter: float = Field(
@@ -42,8 +53,8 @@ class SamplingSettings(_Settings):
 
     @model_validator(mode="after")
     def _slab_is_odd(self) -> SamplingSettings:
-        if self.slab != "auto" and (self.slab < 1 or self.slab % 2 == 0):
-            raise ValueError(f"slab must be odd and positive, or auto; it is {self.slab}")
+        if self.slab != "auto" and (not 1 <= self.slab <= LARGEST_SLAB or self.slab % 2 == 0):
+            raise ValueError(f"slab must be odd, from 1 to {LARGEST_SLAB}, or auto; it is {self.slab}")
         return self
 
 
@@ -51,13 +62,13 @@ class GeneratorSettings(_Settings):
     """A generator of `medgan.networks`."""
 
     kind: Literal["unet", "resnet"] = "unet"
-    channels: tuple[Count, ...] = Field(
-        (16, 32, 64, 128), min_length=2, description="From full size downwards."
+    channels: tuple[Channels, ...] = Field(
+        (16, 32, 64, 128), min_length=2, max_length=10, description="From full size downwards."
     )
-    residual_units: int = Field(4, ge=0, description="Residual units at the coarsest size.")
+    residual_units: int = Field(4, ge=0, le=64, description="Residual units at the coarsest size.")
     upsampling: Literal["resize", "transposed"] = "resize"
     finest_skip: int = Field(
-        0, ge=0, description="Finest level with a skip (U-Net): 0 all, 1 none at full size."
+        0, ge=0, le=16, description="Finest level with a skip (U-Net): 0 all, 1 none at full size."
     )
     initial_gain: float = Field(1.0, gt=0, le=1, description="Scale of the last layer's first weights.")
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -66,9 +77,11 @@ class GeneratorSettings(_Settings):
 class DiscriminatorSettings(_Settings):
     """The PatchGANs of `medgan.networks`."""
 
-    channels: int = Field(32, ge=1)
-    layers: int = Field(3, ge=1)
-    views: tuple[Count, ...] = Field((1,), min_length=1, description="Averaging factors of the views judged.")
+    channels: Channels = 32
+    layers: int = Field(3, ge=1, le=10)
+    views: tuple[Factor, ...] = Field(
+        (1,), min_length=1, max_length=10, description="Averaging factors of the views judged."
+    )
     augment: bool = Field(False, description="Shift and cut what it sees, real and fake alike (few images).")
 
 
@@ -87,7 +100,7 @@ class LossSettings(_Settings):
         description="Share of the training, after the warm-up, over which cycle, identity and structure grow from 0; "
         "at full weight at once they pull what the warm-up taught back to a copy.",
     )
-    history: int = Field(50, ge=0, description="Fakes kept for each discriminator.")
+    history: int = Field(50, ge=0, le=100_000, description="Fakes kept for each discriminator.")
 
 
 class OptimiserSettings(_Settings):
@@ -109,7 +122,7 @@ class SimulationSettings(_Settings):
     scans, and no real image is ever paired.
     """
 
-    heads: int = Field(0, ge=0, description="Simulated heads; 0 for none.")
+    heads: int = Field(0, ge=0, le=10_000, description="Simulated heads; 0 for none.")
     warmup: float = Field(
         0.25,
         ge=0,
@@ -128,6 +141,7 @@ class Stage(_Settings):
 
     scale: int = Field(
         ge=2,
+        le=64,
         description="Images are averaged over this many pixels, or fewer where a head would become too small.",
     )
     share: float = Field(gt=0, lt=1, description="Share of the training.")
@@ -136,12 +150,14 @@ class Stage(_Settings):
 class TrainingSettings(_Settings):
     """How long, and what is written on the way."""
 
-    epochs: int = Field(200, ge=1)
+    epochs: int = Field(200, ge=1, le=10_000_000)
     steps_per_epoch: int | None = Field(
-        None, ge=1, description="None: as many as show each image of the larger folder once."
+        None, ge=1, le=10_000_000, description="None: as many as show each image of the larger folder once."
     )
     coarse: tuple[Stage, ...] = Field(
-        (), description="What the training begins with: whole frames, first at a fraction of their size."
+        (),
+        max_length=10,
+        description="What the training begins with: whole frames, first at a fraction of their size.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint_seconds: float = Field(60.0, ge=0, description="At most this much work is lost to a crash.")
@@ -227,9 +243,9 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """
     file = _recipe_file(name)
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise UsageError(f"is not a YAML file: {error}", file=file) from error
+        settings = parse(file.read_bytes()) or {}
+    except (YAMLError, OSError) as error:
+        raise UsageError(f"is not a recipe in YAML: {error}", file=file) from error
     if not isinstance(settings, dict):
         raise UsageError("is not a recipe: it has no settings by name", file=file)
     settings.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).lstrip("_.-")[:64] or "custom")
@@ -247,10 +263,13 @@ def recipe_from(settings: dict[str, Any], *, file: Path | None = None) -> Recipe
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'recipe'}: {problem['msg']}"
-            for problem in error.errors()
+            f"{'.'.join(str(part)[:80] for part in problem['loc']) or 'recipe'}: {problem['msg'][:300]}"
+            for problem in found[:_LISTED]
         )
+        if len(found) > _LISTED:
+            problems += f"; and {len(found) - _LISTED} more"
         raise UsageError(
             f"the recipe is not valid: {problems}",
             file=file,
@@ -278,7 +297,11 @@ def setting_paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str
 def _recipe_file(name: str | Path) -> Path:
     file = Path(name)
     if file.suffix in (".yaml", ".yml"):
-        if not file.is_file():
+        try:
+            is_file = file.is_file()
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", file=file) from error
+        if not is_file:
             raise UsageError("there is no such recipe file", file=file)
         return file
     if str(name) not in recipe_names():
@@ -295,8 +318,8 @@ def _apply(settings: dict[str, Any], change: str) -> None:
         raise UsageError(f"--set {change}: a setting is changed by key=value")
     *sections, last = _full_path(key.strip()).split(".")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse(text.encode(errors="replace"))
+    except YAMLError as error:
         raise UsageError(f"--set {change}: the value is not YAML: {error}") from error
     for section in sections:
         settings[section] = settings.get(section) or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,19 +59,46 @@ class Model:
             ModelRefusedError: the model has no such direction, or its file is missing, damaged or does not fit.
         """
         weights = self.check(target)
+        network = _on_paper(self.manifest)
         file = self.folder / weights.file_name
-        if not file.is_file():
-            raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN)
-        if sha256(file) != weights.sha256:
+        content = _read_weights(file, network)
+        if hashlib.sha256(content).hexdigest() != weights.sha256:
             raise ModelRefusedError(
                 "does not have the checksum that model.json states", file=file, remedy=_AGAIN
             )
-        network = build_generator(self.manifest.recipe, slab=self.manifest.slab)
         try:
-            network.load_state_dict(safetensors.torch.load_file(file))
-        except (safetensors.SafetensorError, RuntimeError) as error:
-            raise ModelRefusedError(f"does not fit model.json: {error}", file=file, remedy=_AGAIN) from error
+            tensors = safetensors.torch.load(content)
+            network.load_state_dict(tensors, assign=True)
+        except (safetensors.SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
+            raise ModelRefusedError(
+                f"does not fit model.json: {str(error)[:500]}", file=file, remedy=_AGAIN
+            ) from error
+        if not all(t.dtype == torch.float32 and bool(t.isfinite().all()) for t in tensors.values()):
+            raise ModelRefusedError(
+                "holds weights that are no finite float32 numbers", file=file, remedy=_AGAIN
+            )
         return network.eval()
+
+
+def _on_paper(manifest: Manifest) -> nn.Module:
+    """The network that a manifest describes, without memory for its weights: it may describe a monster."""
+    with torch.device("meta"):
+        return build_generator(manifest.recipe, slab=manifest.slab)
+
+
+def _read_weights(file: Path, network: nn.Module) -> bytes:
+    """The bytes of a file that is no larger than the weights of `network` make it; read once, then checked and used."""
+    expected = sum(4 * tensor.numel() for tensor in network.state_dict().values())
+    try:
+        if file.stat().st_size > expected + _LARGEST_HEADER:
+            raise ModelRefusedError("is larger than the network of model.json", file=file, remedy=_AGAIN)
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN) from None
+    except OSError as error:
+        raise ModelRefusedError(
+            f"cannot be read: {error.strerror or error}", file=file, remedy=_AGAIN
+        ) from error
 
 
 def load_model(path: str | Path) -> Model:
@@ -83,7 +111,15 @@ def load_model(path: str | Path) -> Model:
         ModelRefusedError: there is none, or it is damaged or of another format version.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError as error:
+        raise ModelRefusedError(
+            f"cannot be read: {error.strerror}", file=folder, remedy="Check the path."
+        ) from error
+    if not is_folder:
+        if folder.is_file():
+            _refuse_pickle(folder)
         raise ModelRefusedError(
             "is not a model folder" if folder.exists() else "there is no such model",
             file=folder,
@@ -91,6 +127,8 @@ def load_model(path: str | Path) -> Model:
         )
     if not (folder / MANIFEST).exists() and (folder / "model").is_dir():
         folder = folder / "model"
+    for file in sorted(folder.iterdir()):
+        _refuse_pickle(file)
     manifest = read_manifest(folder)
     return Model(folder=folder, manifest=manifest, digest=sha256(folder / MANIFEST))
 
@@ -145,6 +183,46 @@ def save_model(
         write_text(temporary / "README.md", model_card(manifest))
 
 
+_PICKLE_SUFFIXES = (
+    ".pkl",
+    ".pickle",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".bin",
+    ".joblib",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".keras",
+)
+_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+_ZIP_START = b"PK\x03\x04"
+
+
+def _refuse_pickle(file: Path) -> None:
+    """Refuse what is a pickle, or could hold one, by its name and first bytes; it is never loaded.
+
+    Raises:
+        ModelRefusedError: so it is.
+    """
+    if not file.is_file() or file.suffix == ".safetensors":  # which is read by a parser that knows no pickle
+        return
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(4)
+    except OSError as error:
+        raise ModelRefusedError(
+            f"cannot be read: {error.strerror or error}", file=file, remedy="Check its permissions."
+        ) from error
+    if file.suffix.lower() in _PICKLE_SUFFIXES or start[:2] in _PICKLE_STARTS or start == _ZIP_START:
+        raise ModelRefusedError(
+            "is, or may hold, a pickle: loading one can run any code, so medgan never does",
+            file=file,
+            remedy="Use a model folder of medgan (model.json and safetensors), and nothing else in it.",
+        )
+
+
 def _library_versions() -> dict[str, str]:
     import importlib.metadata
 
@@ -154,4 +232,6 @@ def _library_versions() -> dict[str, str]:
     }
 
 
+_LARGEST_HEADER = 4 << 20
+"""Bytes that may precede the weights in a file."""
 _AGAIN = "The folder is damaged: copy it again from where it came, or train again."

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from medgan.contrasts import CONTRASTS
 from medgan.errors import ModelRefusedError
 from medgan.preparation import IntensityRange
-from medgan.recipe import Recipe
+from medgan.recipe import LARGEST_SLAB, Recipe
 
 FORMAT_VERSION = 1
 MANIFEST = "model.json"
@@ -19,7 +19,7 @@ _LARGEST = 4 << 20
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Weights(_Part):
@@ -54,7 +54,7 @@ class Domain(_Part):
     slices: int
     kinds: tuple[str, ...]
     spacings: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-    bits: int | None = None
+    bits: Literal[8, 16] | None = None
     fingerprint: str
 
 
@@ -79,7 +79,7 @@ class Manifest(_Part):
     created: str
     medgan_version: str
     libraries: dict[str, str]
-    slab: int = Field(ge=1)
+    slab: int = Field(ge=1, le=LARGEST_SLAB)
     recipe: Recipe
     domains: dict[str, Domain]
     directions: tuple[Weights, ...]
@@ -107,8 +107,12 @@ def read_manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     try:
         if file.stat().st_size > _LARGEST:
-            raise ModelRefusedError(f"is larger than {_LARGEST >> 20} MiB, so it is no manifest", file=file)
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
+            raise ModelRefusedError(
+                f"is larger than {_LARGEST >> 20} MiB, so it is no manifest", file=file, remedy=_AGAIN
+            )
+        content: Any = json.loads(
+            file.read_text(encoding="utf-8"), object_pairs_hook=_each_once, parse_constant=_refuse_constant
+        )
     except FileNotFoundError:
         raise ModelRefusedError(
             "is not a model: it has no model.json",
@@ -118,9 +122,9 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelRefusedError(f"cannot be read: {error}", file=file, remedy=_AGAIN) from error
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:
         raise ModelRefusedError(
-            f"is of model format {version!r}; this medgan reads format {FORMAT_VERSION}",
+            f"is of model format {repr(version)[:40]}; this medgan reads format {FORMAT_VERSION}",
             file=file,
             remedy="Use the medgan version that wrote it, or train again.",
         )
@@ -128,8 +132,22 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelRefusedError(f"is damaged: {where}: {first['msg']}", file=file, remedy=_AGAIN) from error
+        where = ".".join(str(part)[:80] for part in first["loc"])
+        raise ModelRefusedError(
+            f"is damaged: {where}: {first['msg'][:300]}", file=file, remedy=_AGAIN
+        ) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are each there once; readers differ in which of two they believe."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key is there twice")
+    return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 _AGAIN = "The folder is damaged: copy it again from where it came, or train again."
