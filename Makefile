@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 PYTHON := python
 endif
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench soak audit clean
 
 demo: $(VENV)/.installed  ## Set up, train for two minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
@@ -23,6 +23,17 @@ lint: $(VENV)/.installed-dev  ## Style and types
 
 bench: $(VENV)/.installed  ## Time and memory of training steps
 	"$(BIN)/python" pipelines/benchmarks/training_step.py
+
+soak: $(VENV)/.installed  ## Kill -9 two hundred times; memory over 200 volumes and 2,000 steps (about half an hour)
+	"$(BIN)/python" pipelines/benchmarks/crash_soak.py
+	"$(BIN)/python" pipelines/benchmarks/memory_soak.py
+
+# Needs pypi.org itself, which knows the advisories (https://pypi.org/pypi/NAME/VERSION/json); where only a mirror
+# of packages can be reached, it fails and says so. With --vulnerability-service osv it needs api.osv.dev instead.
+audit: $(VENV)/.installed-dev  ## Look up known weaknesses of every installed package
+	"$(BIN)/python" -m pip freeze --exclude-editable > "$(VENV)/audited.txt"
+	"$(BIN)/python" -m pip install --quiet "pip-audit>=2.7"
+	"$(BIN)/python" -m pip_audit --strict --disable-pip --no-deps --progress-spinner off -r "$(VENV)/audited.txt"
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -7,13 +7,20 @@ import errno
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from medgan.errors import OutputNotWrittenError, UsageError
+
+_PREFIX, _REPLACED = ".medgan-", ".medgan-replaced-"
+_TEMPORARY = re.compile(r"\.medgan-(replaced-)?[0-9a-f]{16}(\.|$)")
+_LONG_AGO = 24 * 3600.0
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP)  # of file systems that have none
 
 
 @contextlib.contextmanager
@@ -26,61 +33,138 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputNotWrittenError: the folder cannot be made, or writing failed (disk full, read-only).
     """
-    temporary: Path | None = None
+    temporary = _beside(path, suffix="".join(path.suffixes[-2:]))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=".medgan-", suffix="".join(path.suffixes[-2:]), dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        _synchronise(temporary)
-        _grant_usual_mode(temporary)
-        os.replace(temporary, path)
+        with _held(temporary, lambda: temporary.touch(mode=0o600, exist_ok=False)):
+            yield temporary
+            _synchronise(temporary)
+            _grant_usual_mode(temporary)
+            os.replace(temporary, path)
         _synchronise_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """As `whole_file`, for a folder: filled under a temporary name, then put in the place of `path`."""
-    temporary: Path | None = None
-    replaced: Path | None = None
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _synchronise(file)
-        _grant_usual_mode(temporary)
-        if path.exists():
-            replaced = Path(tempfile.mkdtemp(prefix=".medgan-", dir=path.parent))
-            os.replace(path, replaced / path.name)
-        os.replace(temporary, path)
+        with _held(temporary, lambda: temporary.mkdir(mode=0o700)):
+            yield temporary
+            for content in (*temporary.rglob("*"), temporary):
+                (_synchronise_folder if content.is_dir() else _synchronise)(content)
+            _grant_usual_mode(temporary)
+            _take_place(temporary, path)
         _synchronise_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from error
     finally:
-        if replaced is not None and not path.exists() and (replaced / path.name).exists():
-            os.replace(replaced / path.name, path)
-        for leftover in (temporary, replaced):
-            if leftover is not None and leftover.exists():
-                shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file or folder has the name of what a process leaves that is killed while it writes."""
+    return _TEMPORARY.match(path.name) is not None
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Take away what a killed process left half written in `folder`; call it where none is at work."""
-    for path in folder.glob(".medgan-*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+    """Take away what killed processes left half written in `folder`; what a living one writes stays.
+
+    A folder that was to be replaced when its process was killed, and is not there any more, is put back.
+    """
+    for path in filter(is_leftover, folder.glob(f"{_PREFIX}*")):
+        with contextlib.suppress(OSError), _abandoned(path) as abandoned:  # one that cannot be removed stays
+            if abandoned:
+                _remove(path)
+
+
+def _remove(leftover: Path) -> None:
+    if not leftover.is_dir():
+        leftover.unlink(missing_ok=True)
+        return
+    if leftover.name.startswith(_REPLACED):
+        for kept in leftover.iterdir():
+            if not (leftover.parent / kept.name).exists():
+                os.replace(kept, leftover.parent / kept.name)
+    shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename, also onto a folder that is not empty: the older one goes aside, and comes back if that fails."""
+    if not (temporary.is_dir() and path.exists()):
+        os.replace(temporary, path)
+        return
+    aside = _beside(path, prefix=_REPLACED)
+    try:
+        with _held(aside, lambda: aside.mkdir(mode=0o700)):
+            os.replace(path, aside / path.name)
+            os.replace(temporary, path)
+    finally:
+        if not path.exists() and (aside / path.name).exists():
+            os.replace(aside / path.name, path)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _beside(path: Path, *, prefix: str = _PREFIX, suffix: str = "") -> Path:
+    """A name that is known before there is such a file: what interrupts the making of it leaves nothing."""
+    return path.parent / f"{prefix}{secrets.token_hex(8)}{suffix}"
+
+
+@contextlib.contextmanager
+def _held(temporary: Path, make: Callable[[], None]) -> Iterator[None]:
+    """Make a temporary file or folder that is marked as a living process's: the mark goes with the process.
+
+    Windows has no such mark for folders, and would not rename a file that is held open.
+    """
+    make()
+    if os.name != "posix":
+        yield
+        return
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            _lock(descriptor, wait=True)
+        if not temporary.exists():  # taken for a leftover before it was marked
+            with _held(temporary, make):
+                yield
         else:
-            path.unlink(missing_ok=True)
+            yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _abandoned(temporary: Path) -> Iterator[bool]:
+    """Whether no living process holds it; where that cannot be known, it is taken to be held."""
+    if os.name != "posix":
+        yield time.time() - temporary.stat().st_mtime > _LONG_AGO
+        return
+    try:
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            _lock(descriptor)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool = False) -> None:
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
@@ -93,25 +177,24 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".lock").open("a", encoding="utf-8")
+        stream = open(folder / ".lock", "ab", opener=_no_link)  # noqa: SIM115 - Path has no opener
     except OSError as error:
         raise _not_written(folder, error) from error
     with stream:
         try:
             if os.name == "posix":
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(stream.fileno())
             else:
                 import msvcrt
 
                 msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         except OSError as error:
-            raise UsageError(
-                "another medgan is at work in this folder",
-                file=folder,
-                remedy="Wait for it, or give another --out.",
-            ) from error
+            if error.errno not in _NO_LOCKS:
+                raise UsageError(
+                    "another medgan is at work in this folder",
+                    file=folder,
+                    remedy="Wait for it, or give another --out.",
+                ) from error
         yield
 
 
@@ -130,12 +213,24 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a log-like file, which is the only kind that grows in place."""
+    """Append one line, or nothing, to a log-like file, which is the only kind that grows in place."""
+    size = None
     try:
-        with path.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(line + "\n")
+        size = path.stat().st_size if path.exists() else 0
+        with open(path, "ab", buffering=0, opener=_no_link) as stream:
+            content = f"{line}\n".encode()
+            while content:  # a disk that fills takes a part of it, and refuses the rest
+                content = content[stream.write(content) :]
     except OSError as error:
+        if size is not None:
+            with contextlib.suppress(OSError):
+                os.truncate(path, size)
         raise _not_written(path, error) from error
+
+
+def _no_link(name: str, flags: int) -> int:
+    """Open no symbolic link for writing: it may lead out of the folder that the user chose."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def sha256(path: Path) -> str:

@@ -17,6 +17,14 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, so each takes one
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let reports say which lines of docs/reference/robustness.md a test proves."""
+    for item in items:
+        for mark in item.iter_markers("robustness"):
+            item.user_properties += [("robustness", row) for row in mark.args]
+
+
 Floats = npt.NDArray[np.float32]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "medgan"
 FLOORS = [
-    {"lazy", "errors", "contrasts", "files", "devices", "networks", "simulation"},
+    {"lazy", "errors", "contrasts", "files", "archives", "plain_yaml", "devices", "networks", "simulation"},
     {"scans", "cyclegan"},
     {"preparation", "evaluation", "reports", "sample_data"},
     {"recipe", "models"},

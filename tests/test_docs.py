@@ -5,17 +5,38 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_page_of_recipes_is_what_the_settings_say() -> None:
-    path = ROOT / "docs" / "make_recipes_page.py"
-    spec = importlib.util.spec_from_file_location("make_recipes_page", path)
+def docs_module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_recipes_is_what_the_settings_say() -> None:
+    module = docs_module("make_recipes_page")
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run python docs/make_recipes_page.py"
+
+
+def test_every_line_of_the_robustness_page_is_proved_by_tests_and_every_such_test_has_a_line() -> None:
+    module = docs_module("make_robustness_page")
+    entries = {row: text for section in module.rows().values() for row, text in section.items()}
+    marked = {
+        row
+        for file in (ROOT / "tests").rglob("*.py")
+        for marks in re.findall(r"mark\.robustness\(([^)]*)\)", file.read_text(encoding="utf-8"))
+        for row in re.findall(r'"([^"]+)"', marks)
+    }
+    assert marked - entries.keys() == set()
+    assert {row for row, text in entries.items() if "count" not in text} - marked == set()
+    page = module.PAGE.read_text(encoding="utf-8")
+    for row, text in entries.items():
+        assert f"| `{row}` | {text['tried']} |" in page, "run python docs/make_robustness_page.py"
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:

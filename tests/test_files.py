@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from medgan.errors import OutputNotWrittenError
+from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import (
     append_line,
+    locked,
     remove_leftovers,
     sha256,
     whole_file,
@@ -208,11 +209,90 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / ".medgan-abc.safetensors").write_text("half")
-    (tmp_path / ".medgan-folder").mkdir()
-    (tmp_path / ".medgan-folder" / "half").write_text("half")
+    (tmp_path / ".medgan-0123456789abcdef.safetensors").write_text("half")
+    (tmp_path / ".medgan-fedcba9876543210").mkdir()
+    (tmp_path / ".medgan-fedcba9876543210" / "half").write_text("half")
     for kept in ("medgan", ".hidden", "x.medgan-y"):
         (tmp_path / kept).write_text("mine")
     remove_leftovers(tmp_path)
     remove_leftovers(tmp_path / "absent")
     assert contents(tmp_path) == [".hidden", "medgan", "x.medgan-y"]
+
+
+@pytest.mark.robustness("crash-leftovers")
+def test_what_a_living_process_writes_is_not_swept_away(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "x.txt") as file, whole_folder(tmp_path / "y") as folder:
+        file.write_text("half")
+        (folder / "z.txt").write_text("half")
+        remove_leftovers(tmp_path)
+        assert len(contents(tmp_path)) == 2
+    assert contents(tmp_path) == ["x.txt", "y"]
+    assert contents(tmp_path / "y") == ["z.txt"]
+
+
+@pytest.mark.robustness("crash-leftovers")
+def test_a_process_that_is_killed_between_two_renames_loses_no_folder(tmp_path: Path) -> None:
+    """The older one is aside, the newer one not yet in its place."""
+    fill(tmp_path / "model", text="old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from medgan.files import whole_folder\n"
+        "replace = os.replace\n"
+        "def killed_after_it(*paths): replace(*paths); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.replace = killed_after_it\n"
+        "with whole_folder(Path(sys.argv[1])) as folder: (folder / 'new').touch()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model")], check=False)
+    assert not (tmp_path / "model").exists()
+    assert len(contents(tmp_path)) == 2
+    remove_leftovers(tmp_path)
+    assert contents(tmp_path) == ["model"]
+    assert (tmp_path / "model" / "part" / "file.txt").read_text() == "old"
+
+
+@pytest.mark.robustness("crash-stale-lock")
+def test_a_lock_holds_against_another_process_and_goes_with_a_killed_one(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from medgan.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline().strip() == b"held"
+        with pytest.raises(UsageError, match="another medgan is at work") as caught, locked(tmp_path):
+            pass
+        process.kill()
+    assert caught.value.exit_code == 2
+    assert contents(tmp_path) == [".lock"]
+    with locked(tmp_path):
+        pass
+
+
+def test_a_file_system_without_locks_does_not_stop_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with locked(tmp_path):
+        write_text(tmp_path / "x.txt", "whole")
+        (tmp_path / ".medgan-0123456789abcdef").write_text("whose is it?")
+        remove_leftovers(tmp_path)
+    assert contents(tmp_path) == [".lock", ".medgan-0123456789abcdef", "x.txt"]
+
+
+@pytest.mark.robustness("crash-disk-full")
+def test_a_log_on_a_full_disk_keeps_its_lines_and_gets_no_half_one(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    append_line(tmp_path / "log", "one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(OutputNotWrittenError):
+            append_line(tmp_path / "log", "a line that does not fit")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "log").read_text() == "one\n"

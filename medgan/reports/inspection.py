@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from medgan.contrasts import CONTRASTS
 from medgan.files import write_text
 from medgan.reports.figures import radiological
 from medgan.scans.advice import contrast_label
-from medgan.scans.inspection import Candidate, Inspected, printable
-from medgan.scans.overview import Overview
+from medgan.scans.identity import names_person
+from medgan.scans.inspection import Candidate, Inspected, printable, shareable_label
+from medgan.scans.overview import Overview, overview
 from medgan.scans.scan import Scan
 
 PICTURES = 24
@@ -70,7 +71,8 @@ class Gallery:
                 low, high = inspected.intensities.edges
             png = _png(_middle_slice(scan, low=low, high=high))
             sided = inspected.found.kind != "picture"
-            self.tiles.append(Tile(inspected.label, inspected.contrast, png, sided))
+            label = shareable_label(inspected.label, inspected.found)
+            self.tiles.append(Tile(label, inspected.contrast, png, sided))
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,12 @@ class Chart:
 def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles: Sequence[Tile]) -> None:
     """Write the page: one HTML file without any reference to another, for light, dark and paper.
 
+    A page is passed on, so DICOM whose path names the patient is called by the name of its outputs.
+
     Args:
         seen: what was seen.
         path: where to.
-        paths: what was looked at; the page shows their last parts only.
+        paths: what was looked at; the page shows their last parts only, unless they name a patient.
         tiles: the pictures of a `Gallery`.
 
     Raises:
@@ -123,11 +127,14 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
         "contrast": contrast_label,
         "times": lambda text: text.replace(" x ", " × "),
         "name": lambda file: printable(file.name),
+        "file": _shareable_file,
         "parts": lambda label: re.split(r"(?<=[/_ -])", label),
     }
+    shareable = [replace(scan, label=shareable_label(scan.label, scan.found)) for scan in seen.scans]
+    seen = overview(shareable, seen.empty)
     text = pages.get_template("inspection.html.j2").render(
         seen=seen,
-        names=[printable(one.absolute().name or one.absolute().anchor) for one in paths],
+        names=_shareable_names(paths, seen),
         counts=counts_text(seen),
         tiles=tiles,
         charts=charts(seen.usable),
@@ -135,6 +142,23 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
         version=__version__,
     )
     write_text(path, text)
+
+
+def _shareable_names(paths: Sequence[Path], seen: Overview) -> list[str]:
+    """The last parts of the paths; one that names the patient of a series is told by its kind alone."""
+    series = [scan.found.series for scan in seen.scans if scan.found.series is not None]
+    names = [one.absolute().name or one.absolute().anchor for one in paths]
+    personal = {name for name in names if any(names_person(name, one.files) for one in series)}
+    return ["a DICOM export" if name in personal else printable(name) for name in names]
+
+
+def _shareable_file(scan: Inspected) -> str:
+    """The name of the file that was refused, where its label does not show it and it names no patient."""
+    file = scan.refusal.file if scan.refusal is not None else None
+    if file is None or file.name in scan.label:
+        return ""
+    series = scan.found.series
+    return "" if series is not None and names_person(file.name, series.files) else printable(file.name)
 
 
 def size_text(scan: Inspected) -> str:

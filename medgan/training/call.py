@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medgan.devices import DeviceChoice, choose_device, memory_errors
 from medgan.errors import ModelRefusedError, UsageError
-from medgan.files import locked
+from medgan.files import is_leftover, locked, remove_leftovers
 from medgan.models import load_model
 from medgan.recipe import Recipe, load_recipe
 from medgan.training.cases import Cases, is_cached, prepare_folder
@@ -74,6 +74,8 @@ def train(
     check_loggers(request.recipe.training)
     chosen = choose_device(device)
     with locked(run), memory_errors():
+        for place in (run, *(run / name for name in ("checkpoints", "cache", "previews"))):
+            remove_leftovers(place)
         job = _prepare(run, folders, request, chosen, observer or Observer())
         job.run(resume=resume, start=start)
     return run
@@ -180,11 +182,9 @@ def _holds_no_training(run: Path) -> bool:
     """An empty folder, or one that a run left which was stopped while it prepared its scans."""
     if not run.is_dir():
         return False
-    ours = all(
-        file.name in ("cache", ".lock", "recipe.yaml") or file.name.startswith(".medgan-")
-        for file in run.iterdir()
-    )
-    return ours and all(is_cached(file) for file in (run / "cache").glob("*"))
+    begun = ("cache", ".lock", "recipe.yaml")
+    ours = all(file.name in begun or is_leftover(file) for file in run.iterdir())
+    return ours and all(is_cached(file) or is_leftover(file) for file in (run / "cache").glob("*"))
 
 
 def _schedule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medgan.contrasts import other
 from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError
 from medgan.files import sha256, whole_file, write_json
 from medgan.models import Domain
@@ -22,7 +24,7 @@ from medgan.scans import Found, Scan, find_scans, read_scan
 from medgan.scans.finding import picture_rank
 
 _HEAD_SHARE = 0.02
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Case:
         rank: for a numbered picture, its stack and its number in it.
         digest: SHA-256 of `image`.
         warnings: what the user should know.
+        appearance: the contrast that its intensities look like, or None.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Case:
     rank: tuple[str, int] | None
     digest: str
     warnings: tuple[str, ...]
+    appearance: str | None = None
 
     def voxels(self) -> npt.NDArray[np.float16]:
         """The image, mapped from disk: only what is looked at is read."""
@@ -135,6 +139,9 @@ def prepare_folder(
             cases.append(case)
             if guess not in (None, contrast):
                 warnings.append(f"{case.name} looks like {guess}, but lies in the {contrast} folder")
+            elif case.kind != "picture" and case.appearance not in (None, contrast):
+                looks = f"{case.name} looks like {case.appearance} by its intensities"
+                warnings.append(f"{looks}, but lies in the {contrast} folder")
         advance(done, len(found))
     if not cases:
         causes = "; ".join(str(error).splitlines()[0] for error in refused[:3])
@@ -143,7 +150,20 @@ def prepare_folder(
             file=folder,
             remedy="`medgan inspect` on the folder says of each file what is wrong with it.",
         )
+    warnings += _doubts_of_pictures(cases, contrast)
     return Cases(contrast, tuple(cases), tuple(refused), tuple(warnings))
+
+
+def _doubts_of_pictures(cases: Sequence[Case], contrast: str) -> list[str]:
+    """A single slice tells little of its contrast; most of a folder's tell enough."""
+    telling = [case for case in cases if case.kind == "picture" and case.appearance is not None]
+    others = sum(case.appearance != contrast for case in telling)
+    if 2 * others <= len(telling):
+        return []
+    return [
+        f"{others} of {len(telling)} pictures whose intensities tell look like {other(contrast).key}, but "
+        f"lie in the {contrast} folder"
+    ]
 
 
 def _prepare_one(
@@ -203,8 +223,10 @@ def keep_prepared(
         prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims, intensity=intensity)
         # slices are read one by one, so a slice's voxels lie together on disk
         array = np.asfortranarray(prepared.image[0].numpy().astype(np.float16))
-        with whole_file(image) as temporary, temporary.open("wb") as stream:
-            np.save(stream, array, allow_pickle=False)
+        stream = io.BytesIO()  # into a file itself, numpy does not say why a disk refuses
+        np.save(stream, array, allow_pickle=False)
+        with whole_file(image) as temporary:
+            temporary.write_bytes(stream.getbuffer())
         write_json(facts, _facts(scan, prepared) | {"digest": sha256(image)})
     known: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
     guess = known.pop("contrast")
@@ -231,6 +253,7 @@ def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
         "slices": [int(index) for index in enough],
         "warnings": [*scan.warnings, *prepared.warnings],
         "contrast": scan.contrast,
+        "appearance": prepared.appearance.contrast,
     }
 
 

@@ -16,7 +16,7 @@ from medgan.errors import ModelRefusedError
 from medgan.files import whole_file
 
 _SLOTS = ("a.safetensors", "b.safetensors")
-_FORMAT = "medgan-checkpoint-1"
+_FORMAT = "medgan-checkpoint-2"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ def save_checkpoint(
 ) -> None:
     """Write into the slot that does not hold the newest checkpoint.
 
+    One of a later step than this is no newer one: it is damaged, and the training fell back to the one before
+    it. Its slot is the one to write into.
+
     Args:
         folder: the run's checkpoints.
         tensors: the state.
@@ -41,10 +44,11 @@ def save_checkpoint(
         elapsed: seconds of training done.
         identity: digest of what must be the same on resuming (settings, data, seed).
     """
-    newest = max((c for c in map(_read_header, _files(folder)) if c), key=lambda c: c.step, default=None)
+    headers = [header for header in map(_read_header, _files(folder)) if header and header.step <= step]
+    newest = max(headers, key=lambda header: header.step, default=None)
     slot = _SLOTS[1] if newest is not None and newest.file.name == _SLOTS[0] else _SLOTS[0]
-    about = {"format": _FORMAT, "step": step, "elapsed": elapsed, "identity": identity}
-    metadata = {"medgan": json.dumps(about), "digest": _digest(tensors)}
+    about = json.dumps({"format": _FORMAT, "step": step, "elapsed": elapsed, "identity": identity})
+    metadata = {"medgan": about, "digest": _digest(tensors, about)}
     with whole_file(folder / slot) as temporary:
         temporary.write_bytes(safetensors.torch.save(dict(tensors), metadata))  # save_file hides OSError
 
@@ -86,7 +90,15 @@ def _read_header(file: Path) -> Checkpoint | None:
         if about["format"] != _FORMAT:
             return None
         return Checkpoint(file, int(about["step"]), float(about["elapsed"]), str(about["identity"]))
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError):
+    except (
+        safetensors.SafetensorError,
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ):
         return None
 
 
@@ -94,16 +106,17 @@ def _read_tensors(file: Path) -> dict[str, torch.Tensor] | None:
     try:
         with safetensors.safe_open(file, framework="pt") as content:
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-            metadata = content.metadata()
-    except (safetensors.SafetensorError, OSError):
+            metadata = content.metadata() or {}
+        whole = _digest(tensors, metadata.get("medgan", "")) == metadata.get("digest")
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, RuntimeError):
         return None
-    return tensors if _digest(tensors) == metadata.get("digest") else None
+    return tensors if whole else None
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 over names and values: safetensors itself does not notice a flipped bit."""
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, torch.Tensor], about: str) -> str:
+    """SHA-256 over all that a checkpoint holds: safetensors itself does not notice a flipped bit."""
+    digest = hashlib.sha256(about.encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(repr((name, str(tensors[name].dtype), tuple(tensors[name].shape))).encode())
         digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -86,7 +86,8 @@ class Metrics:
         write_text(self.file, "".join(",".join(line) + "\n" for line in lines))
 
     def _read(self) -> tuple[list[str], list[dict[str, str]]]:
-        reader = csv.DictReader(io.StringIO(self.file.read_text(encoding="utf-8")))
+        text = self.file.read_text(encoding="utf-8")
+        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))  # a line that is cut is none
         rows = [row for row in reader if None not in row.values()]
         return list(reader.fieldnames or []), rows
 
@@ -183,6 +184,11 @@ def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
         received.append(signal.Signals(number).name)
         engine.terminate()
 
+    def start(engine: CycleGANTrainer) -> None:
+        if received:  # an engine that starts forgets what it was told before
+            engine.terminate()
+
+    engine.add_event_handler(Events.STARTED, start)
     kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received

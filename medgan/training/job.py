@@ -14,7 +14,7 @@ import torch
 from medgan import __version__
 from medgan.devices import DeviceChoice, choose_precision
 from medgan.errors import InterruptedByUserError, ModelRefusedError
-from medgan.files import remove_leftovers, write_json
+from medgan.files import write_json
 from medgan.models import History, Model, save_model
 from medgan.recipe import Recipe, save_recipe
 from medgan.training.cases import Cases, is_cached
@@ -93,8 +93,6 @@ class Job:
         trainer = self.trainer()
         warnings = [text for cases in self.domains.values() for text in cases.warnings]
         if resume:
-            for place in (".", "checkpoints", "cache", "previews"):
-                remove_leftovers(self.folder / place)
             warnings += self.resume(trainer)
         if start is not None and trainer.training.step == 0:
             self.start_from(trainer.training, start)

@@ -47,6 +47,8 @@ def pixel_size(found: Found) -> float | None:
         affine = nibabel.load(found.path).affine
     except (OSError, EOFError, ValueError, ImageFileError):
         return None
+    if not np.isfinite(affine).all():
+        return None
     turned = voxel_sizes(affine)
     axes = nibabel.io_orientation(affine)[:, 0]
     in_plane = [float(size) for size, axis in zip(turned, axes, strict=True) if axis in (0, 1)]

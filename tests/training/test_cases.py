@@ -160,3 +160,13 @@ def test_numbers_in_the_names_of_pictures_give_their_order(
     if ranked:
         assert [rank[1] for rank in ranks if rank] == list(range(12))
         assert len({rank[0] for rank in ranks if rank}) == 1
+
+
+@pytest.mark.robustness("bad-22")
+def test_a_scan_whose_intensities_look_like_the_other_contrast_is_warned_of(
+    head: Any, tmp_path: Path
+) -> None:
+    head(tmp_path / "scans" / "one.nii.gz", "t2", 1)
+    head(tmp_path / "scans" / "two.nii.gz", "t1", 2)
+    cases = prepared(tmp_path / "scans", tmp_path / "cache")
+    assert [text.split(" but")[0] for text in cases.warnings] == ["one looks like t2 by its intensities,"]

@@ -79,6 +79,9 @@ def damage(path: Path, how: str) -> None:
         content[30] ^= 1
     elif how == "cut to half":
         content = content[: len(content) // 2]
+    elif how == "a pickle":
+        torch.save({"weights": torch.zeros(5, 7)}, path)
+        return
     elif how == "empty":
         content = bytearray()
     elif how == "all zeros, as after a power cut":
@@ -91,10 +94,12 @@ DAMAGES = (
     "a flipped bit in the header",
     "cut to half",
     "empty",
+    "a pickle",
     "all zeros, as after a power cut",
 )
 
 
+@pytest.mark.robustness("crash-checkpoint")
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_newest_one_gives_way_to_the_one_before_with_a_warning(how: str, tmp_path: Path) -> None:
     save(tmp_path, 1)
@@ -107,18 +112,23 @@ def test_a_damaged_newest_one_gives_way_to_the_one_before_with_a_warning(how: st
     assert path.name in warnings[0]
 
 
+@pytest.mark.robustness("crash-checkpoint")
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_training_that_fell_back_saves_and_loads_as_before(how: str, tmp_path: Path) -> None:
-    """Its next steps have smaller numbers than the damaged checkpoint's."""
+    """Its next steps have smaller numbers than the damaged checkpoint's, whose slot is the next to be written."""
     save(tmp_path, 10)
     save(tmp_path, 20)
     damage(file_of(tmp_path, 20), how)
     for step in (13, 16, 19, 22, 25):
+        whole = newest(tmp_path)[0]
         save(tmp_path, step)
-        assert newest(tmp_path)[0] == step
-    assert newest(tmp_path) == (25, [])
+        assert newest(tmp_path) == (step, [])
+        damage(file_of(tmp_path, step), "cut to half")
+        assert newest(tmp_path)[0] == whole, "the one before is always kept"
+        save(tmp_path, step)
 
 
+@pytest.mark.robustness("crash-checkpoint")
 @pytest.mark.parametrize("how", DAMAGES)
 def test_where_all_are_damaged_training_is_refused_not_begun_anew(how: str, tmp_path: Path) -> None:
     save(tmp_path, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from ignite.engine import Engine, Events
 
-from medgan.training.handlers import Metrics
+from medgan.training.handlers import Metrics, stopped_by_signals
 from medgan.training.observer import Observer
 
 
@@ -100,3 +102,15 @@ def test_a_training_that_is_stopped_in_an_epoch_writes_what_it_has(tmp_path: Pat
     Metrics(tmp_path / "metrics.csv", Observer()).attach(engine)  # type: ignore[arg-type]
     engine.run(range(8), max_epochs=1)
     assert [(row["step"], row["loss"]) for row in rows(tmp_path / "metrics.csv")] == [("3", "1")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.robustness("crash-signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_right_before_the_first_step_is_not_forgotten(number: signal.Signals) -> None:
+    engine = Engine(lambda engine, number: None)
+    with stopped_by_signals(engine) as received:  # type: ignore[arg-type]
+        os.kill(os.getpid(), number)
+        engine.run(range(8), max_epochs=3)
+    assert received == [number.name]
+    assert engine.state.iteration == 0

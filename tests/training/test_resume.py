@@ -91,6 +91,7 @@ def rows(run: Path) -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(stream)]
 
 
+@pytest.mark.robustness("crash-signals", "bad-20")
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 @pytest.mark.parametrize(
@@ -145,6 +146,7 @@ class Cut(Observer):
             raise PowerCutError
 
 
+@pytest.mark.robustness("crash-train")
 def test_power_cuts_at_any_step_change_nothing(
     settings: tuple[str, ...], uninterrupted: dict[str, str], head_folders: Any, tmp_path: Path
 ) -> None:
@@ -160,6 +162,7 @@ def test_power_cuts_at_any_step_change_nothing(
     assert rows(run) == sorted(set(rows(run)))
 
 
+@pytest.mark.robustness("crash-checkpoint")
 def test_a_damaged_newest_checkpoint_costs_time_and_nothing_else(
     settings: tuple[str, ...], uninterrupted: dict[str, str], head_folders: Any, tmp_path: Path
 ) -> None:
@@ -261,6 +264,7 @@ def test_a_damaged_run_json_is_refused(
     assert caught.value.file == run / "run.json"
 
 
+@pytest.mark.robustness("crash-checkpoint")
 def test_a_run_whose_checkpoints_are_all_damaged_is_refused_not_begun_anew(
     tiny_run: Path, head_folders: Any, tmp_path: Path
 ) -> None:
@@ -286,11 +290,14 @@ def test_a_run_that_was_killed_while_it_prepared_is_simply_started_again(
     with pytest.raises(PowerCutError):
         train(head_folders.t1, head_folders.t2, **told, observer=CutWhilePreparing())
     assert any((tmp_path / "run").iterdir())
+    for place in (".", "cache"):
+        (tmp_path / "run" / place / ".medgan-0123456789abcdef.npy").write_bytes(b"half")
     with pytest.raises(UsageError, match="nothing to resume") as caught:
         train(head_folders.t1, head_folders.t2, **told, resume=True)
     assert "Leave out --resume" in caught.value.remedy
     train(head_folders.t1, head_folders.t2, **told)
     assert weights(tmp_path / "run") == weights(tiny_run)
+    assert not list((tmp_path / "run").rglob(".medgan-*"))
 
 
 def test_a_run_without_a_checkpoint_yet_begins_again_from_its_init_model(
