@@ -116,13 +116,24 @@ class OptimiserSettings(_Settings):
 
 
 class SimulationSettings(_Settings):
-    """Pairs simulated by physics (procedural heads), which show the generators what each tissue becomes.
+    """Pairs simulated by physics, which show the generators what each tissue becomes.
 
     Without them an unpaired training settles on one polarity or the other by chance. They are not from the
     scans, and no real image is ever paired.
     """
 
-    heads: int = Field(0, ge=0, le=10_000, description="Simulated heads; 0 for none.")
+    heads: int = Field(
+        0, ge=0, le=10_000, description="Simulated heads; 0 for none. With --labels, one for each label map."
+    )
+    on_the_fly: bool = Field(
+        False,
+        description="Draw new poses, examinations and lesions for every image, instead of one scan of each head "
+        "on a grid like the scans' (2D alone).",
+    )
+    batch_size: int | None = Field(
+        None, ge=1, le=10_000, description="Pairs in a step, on the fly; as many as real images where none."
+    )
+    crop: int = Field(128, ge=16, le=4096, description="Side of the pairs' images, on the fly.")
     warmup: float = Field(
         0.25,
         ge=0,

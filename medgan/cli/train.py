@@ -64,6 +64,12 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
     "--init", metavar="MODEL", help="Start from the weights of this run or model; none for fresh ones."
 )
 @click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Label maps to simulate pairs from, for recipes that do so on the fly.",
+)
+@click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of weights and sampling.  [default: 0]"
 )
 @device_option
@@ -78,6 +84,7 @@ def command(
     max_minutes: float | None,
     resume: bool,
     init: str | None,
+    labels: Path | None,
     seed: int | None,
     device: str,
     quiet: bool,
@@ -98,6 +105,7 @@ def command(
             max_minutes=max_minutes,
             resume=resume,
             init=init,
+            labels=labels,
             seed=seed,
             device=device,
             observer=observer,

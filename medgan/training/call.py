@@ -13,6 +13,8 @@ from medgan.errors import ModelRefusedError, UsageError
 from medgan.files import is_leftover, locked, remove_leftovers
 from medgan.models import load_model
 from medgan.recipe import Recipe, load_recipe
+from medgan.simulation import Anatomy
+from medgan.training.anatomies import prepare_anatomies
 from medgan.training.cases import Cases, is_cached, prepare_folder
 from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
@@ -36,6 +38,7 @@ def train(
     resume: bool = False,
     init: str | Path | None = None,
     seed: int | None = None,
+    labels: str | Path | None = None,
     device: str = "auto",
     observer: Observer | None = None,
 ) -> Path:
@@ -53,6 +56,8 @@ def train(
         resume: go on from the run's newest checkpoint.
         init: a run or model folder whose weights to start from; `none` for fresh ones.
         seed: of weights, sampling and augmentation; 0 where none is given.
+        labels: folder of label maps to simulate pairs from, where the recipe does so on the fly; procedural heads
+            where none is given.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         observer: told of all that happens.
 
@@ -76,7 +81,9 @@ def train(
     with locked(run), memory_errors():
         for place in (run, *(run / name for name in ("checkpoints", "cache", "previews"))):
             remove_leftovers(place)
-        job = _prepare(run, folders, request, chosen, observer or Observer())
+        job = _prepare(
+            run, folders, request, None if labels is None else Path(labels), chosen, observer or Observer()
+        )
         job.run(resume=resume, start=start)
     return run
 
@@ -92,7 +99,12 @@ class _Request:
 
 
 def _prepare(
-    run: Path, folders: Mapping[str, Path], request: _Request, device: DeviceChoice, observer: Observer
+    run: Path,
+    folders: Mapping[str, Path],
+    request: _Request,
+    labels: Path | None,
+    device: DeviceChoice,
+    observer: Observer,
 ) -> Job:
     """Read and prepare all scans, and simulate pairs."""
     settings = settle_spacing(request.recipe, folders.values())
@@ -106,13 +118,22 @@ def _prepare(
         )
         for key, folder in folders.items()
     }
-    pairs = simulate_pairs(
-        settings,
-        domains,
-        cache=run / "cache",
-        seed=request.seed,
-        advance=functools.partial(observer.preparing, "simulated"),
-    )
+    simulating = functools.partial(observer.preparing, "simulated")
+    pairs: dict[str, Cases] | list[Anatomy]
+    if settings.simulation.on_the_fly:
+        heads = settings.simulation.heads
+        pairs = prepare_anatomies(
+            labels, heads=heads, seed=request.seed, cache=run / "cache", advance=simulating
+        )
+    elif labels is None:
+        pairs = simulate_pairs(
+            settings, domains, cache=run / "cache", seed=request.seed, advance=simulating
+        )
+    else:
+        raise UsageError(
+            "--labels is for recipes that simulate on the fly",
+            remedy="Add --set simulation.on_the_fly=true, or leave --labels out.",
+        )
     schedule, length = _schedule(settings, domains, request.epochs, request.max_minutes)
     return Job(run, settings, domains, pairs, device, schedule, length, request.seed, observer)
 

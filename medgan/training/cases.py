@@ -284,7 +284,7 @@ def _cache_key(item: Found, recipe: Recipe, intensity: IntensityRange | None) ->
 
 def is_cached(file: Path) -> bool:
     """Whether a file is one of the cache's."""
-    return re.fullmatch(r"[0-9a-f]{32}\.(npy|json)", file.name) is not None
+    return re.fullmatch(r"[0-9a-f]{32}\.(npy|json)|anatomy-[0-9a-f]{32}\.safetensors", file.name) is not None
 
 
 def cache_key(recipe: Recipe, *parts: Any) -> str:

@@ -16,6 +16,7 @@ from medgan.errors import ModelRefusedError
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.state import TrainingState
+from medgan.training.streaming import PairStream
 
 _UNLIMITED = 1_000_000
 
@@ -41,7 +42,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         batches: Batches,
         schedule: Schedule,
         *,
-        pairs: Batches | None = None,
+        pairs: Batches | PairStream | None = None,
         epoch_length: int,
         seed: int,
         precision: torch.dtype,

@@ -17,6 +17,7 @@ from medgan.errors import InterruptedByUserError, ModelRefusedError
 from medgan.files import write_json
 from medgan.models import History, Model, save_model
 from medgan.recipe import Recipe, save_recipe
+from medgan.simulation import Anatomy
 from medgan.training.cases import Cases, is_cached
 from medgan.training.checkpoints import load_newest
 from medgan.training.engine import CycleGANTrainer
@@ -33,6 +34,7 @@ from medgan.training.plan import Plan, estimate
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.state import TrainingState
+from medgan.training.streaming import PairStream
 from medgan.training.summary import draw_summary
 
 _SEEDS = 2**31
@@ -45,7 +47,7 @@ class Job:
     folder: Path
     recipe: Recipe
     domains: dict[str, Cases]
-    simulated: dict[str, Cases]
+    simulated: dict[str, Cases] | list[Anatomy]
     device: DeviceChoice
     schedule: Schedule
     epoch_length: int
@@ -56,10 +58,15 @@ class Job:
         self.precision = choose_precision(self.recipe.training.precision, self.device.device)
         self.slab = _slab(self.recipe, self.domains)
         self.batches = Batches(self.domains, self.recipe, slab=self.slab, seed=self.seed)
-        self.pairs = None
-        if self.recipe.simulation.heads:
-            self.pairs = Batches(self.simulated, self.recipe, slab=self.slab, seed=self.seed, paired=True)
+        self.pairs = self._pairs()
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
+
+    def _pairs(self) -> Batches | PairStream | None:
+        if isinstance(self.simulated, list):
+            return PairStream(self.simulated, self.recipe, slab=self.slab, seed=self.seed)
+        if not self.recipe.simulation.heads:
+            return None
+        return Batches(self.simulated, self.recipe, slab=self.slab, seed=self.seed, paired=True)
 
     def facts(self) -> dict[str, Any]:
         """What a resumed training must find again."""

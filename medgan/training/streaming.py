@@ -1,0 +1,109 @@
+"""Simulated pairs drawn on the fly: a new head, pose and examination for every image, and none of it on disk."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from medgan.recipe import Recipe
+from medgan.simulation import Anatomy, Variety, simulate_batch
+
+_AHEAD = 3
+
+
+class PairStream:
+    """The simulated pairs of each step, with the interface of `sampling.Batches`.
+
+    A process beside the training draws them ahead of time. Each batch follows from the seed and the number of
+    its step alone, so a resumed training sees what it would have seen.
+
+    Args:
+        anatomies: whom to simulate.
+        recipe: the settings; pictures and volumes are simulated as its `simulation` says.
+        slab: slices that a network sees at once.
+        seed: the run's seed.
+        variety: what differs from one examination to the next, and how far.
+    """
+
+    def __init__(
+        self,
+        anatomies: Sequence[Anatomy],
+        recipe: Recipe,
+        *,
+        slab: int,
+        seed: int,
+        variety: Variety | None = None,
+    ) -> None:
+        self._drawn = _Drawn(anatomies, recipe, slab, seed, variety or Variety())
+        self._ahead: Iterator[dict[str, torch.Tensor]] | None = None
+        self._next = -1
+
+    def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
+        """The pairs of one step, by contrast: float32, (N, slices, X, Y), -1 to 1.
+
+        Args:
+            step: its number; numbers that follow each other are drawn ahead.
+            scale: average over so many pixels.
+        """
+        if self._ahead is None or step != self._next:
+            self.close()
+            self._ahead = iter(
+                DataLoader(
+                    self._drawn,
+                    sampler=_Steps(step),
+                    batch_size=None,
+                    num_workers=1,
+                    prefetch_factor=_AHEAD,
+                )
+            )
+        self._next = step + 1
+        images = next(self._ahead)
+        return (
+            {key: functional.avg_pool2d(image, scale) for key, image in images.items()}
+            if scale > 1
+            else images
+        )
+
+    def close(self) -> None:
+        """End the process that draws ahead."""
+        self._ahead = None
+
+
+class _Steps(torch.utils.data.Sampler[int]):
+    """The numbers of the steps from one on."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self.first)
+
+
+class _Drawn(Dataset[dict[str, torch.Tensor]]):
+    """Step number -> its pairs."""
+
+    def __init__(
+        self, anatomies: Sequence[Anatomy], recipe: Recipe, slab: int, seed: int, variety: Variety
+    ) -> None:
+        self.anatomies, self.slab, self.seed, self.variety = anatomies, slab, seed, variety
+        self.count = recipe.simulation.batch_size or recipe.sampling.batch_size
+        self.side = recipe.simulation.crop
+
+    def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        pairs = simulate_batch(
+            self.anatomies,
+            count=self.count,
+            shape=(self.slab, self.side, self.side),
+            seed=(self.seed, step),
+            variety=self.variety,
+        )
+        images = {}
+        for key, image in (("t1", pairs.t1), ("t2", pairs.t2)):
+            low, high = pairs.ranges[key][:, :, None, None, None].unbind(1)
+            scaled = ((image - low) * (2 / (high - low)) - 1).clamp_(-1, 1)
+            images[key] = scaled.masked_fill_(~pairs.foreground, -1.0)
+        return images
