@@ -197,8 +197,13 @@ def plan_lines(plan: Plan) -> list[str]:
     )
     if recipe.simulation.heads:
         lines.append(
-            f"The first {recipe.simulation.warmup:.0%} is a warm-up on simulated pairs of {recipe.simulation.heads} "
-            "procedural heads; they stay mixed in after that. No real image is paired."
+            f"The first {recipe.simulation.warmup:.0%} is a warm-up on simulated pairs of "
+            + (
+                "heads drawn on the fly"
+                if recipe.simulation.on_the_fly
+                else f"{recipe.simulation.heads} procedural heads"
+            )
+            + "; they stay mixed in after that. No real image is paired."
         )
     if recipe.training.coarse:
         parts = ", ".join(f"{stage.share:.0%} at 1/{stage.scale} size" for stage in recipe.training.coarse)

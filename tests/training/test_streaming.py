@@ -1,0 +1,145 @@
+"""Pairs drawn on the fly: the same again on a resume, prepared as scans are, from anatomies made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import medgan
+from medgan.errors import InputRefusedError, UsageError
+from medgan.recipe import Recipe, load_recipe
+from medgan.simulation import Anatomy, procedural_head
+from medgan.training.anatomies import prepare_anatomies
+from medgan.training.streaming import PairStream
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    changes = ["simulation.batch_size=3", "simulation.crop=32", "simulation.heads=1"]
+    return load_recipe("pretraining", changes)
+
+
+@pytest.fixture(scope="module")
+def anatomies() -> list[Anatomy]:
+    return [Anatomy.of(procedural_head(seed, shape=(45, 54, 44), spacing_mm=4.0)) for seed in (1, 2)]
+
+
+@pytest.fixture
+def stream(anatomies: list[Anatomy], recipe: Recipe) -> Iterator[PairStream]:
+    made = PairStream(anatomies, recipe, slab=3, seed=0)
+    yield made
+    made.close()
+
+
+def test_a_batch_follows_from_its_step_alone(
+    stream: PairStream, anatomies: list[Anatomy], recipe: Recipe
+) -> None:
+    first, second, third = (stream.batch(step) for step in (0, 1, 2))
+    assert not torch.equal(first["t1"], second["t1"])
+    resumed = PairStream(anatomies, recipe, slab=3, seed=0)
+    assert all(torch.equal(resumed.batch(2)[key], third[key]) for key in third)
+    assert all(torch.equal(stream.batch(1)[key], second[key]) for key in second)  # back again
+    resumed.close()
+
+
+def test_images_are_as_a_network_sees_scans(stream: PairStream) -> None:
+    for step in range(4):
+        for images in stream.batch(step).values():
+            assert images.shape == (3, 3, 32, 32)
+            assert images.dtype == torch.float32
+            assert images.min() >= -1
+            assert images.max() <= 1
+            assert images.isfinite().all()
+            assert images.std() > 0.05
+
+
+def test_the_two_images_show_one_anatomy_and_opposite_contrasts(stream: PairStream) -> None:
+    """Fluid is dark in T1w and bright in T2w, so within the brain the two anticorrelate."""
+    products = []
+    for step in range(8):
+        pairs = stream.batch(step)
+        for t1, t2 in zip(pairs["t1"], pairs["t2"], strict=True):
+            head = (t1 > -0.95) & (t2 > -0.95)
+            assert ((t1 > -1) == (t2 > -1)).float().mean() > 0.9
+            if head.sum() > 100:
+                products.append(torch.corrcoef(torch.stack([t1[head], t2[head]]))[0, 1].item())
+    assert sorted(products)[len(products) // 2] < 0
+
+
+def test_smaller_images_are_averages(stream: PairStream) -> None:
+    whole, half = stream.batch(0), stream.batch(0, scale=2)
+    assert half["t2"].shape == (3, 3, 16, 16)
+    assert torch.allclose(half["t2"][0, 0, 0, 0], whole["t2"][0, 0, :2, :2].mean())
+
+
+def test_anatomies_are_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def small(seed: int, **_: Any) -> Any:
+        made.append(seed)
+        return procedural_head(seed, shape=(45, 54, 44), spacing_mm=4.0)
+
+    monkeypatch.setattr("medgan.training.anatomies.procedural_head", small)
+    first = prepare_anatomies(None, heads=2, seed=0, cache=tmp_path)
+    again = prepare_anatomies(None, heads=2, seed=0, cache=tmp_path)
+    assert len(made) == 2
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one.codes, other.codes)
+        assert (one.palette == other.palette).all()
+        assert (one.low, one.tissue_names, one.spacing) == (other.low, other.tissue_names, other.spacing)
+    next(tmp_path.iterdir()).write_bytes(b"damaged")
+    assert len(prepare_anatomies(None, heads=2, seed=0, cache=tmp_path)) == 2
+    assert len(made) == 3
+
+
+def test_a_folder_without_label_maps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefusedError):
+        prepare_anatomies(tmp_path, heads=0, seed=0, cache=tmp_path / "cache")
+
+
+def test_labels_are_for_recipes_that_simulate_on_the_fly(
+    head_folders: Any, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="on the fly"):
+        medgan.train(
+            head_folders.t1,
+            head_folders.t2,
+            out=tmp_path / "run",
+            changes=tiny,
+            labels=tmp_path,
+            device="cpu",
+        )
+
+
+def test_a_training_on_pairs_drawn_on_the_fly_leaves_a_model_and_no_cache(
+    head_folders: Any, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "medgan.training.anatomies.procedural_head",
+        lambda seed, **_: procedural_head(seed, shape=(45, 54, 44), spacing_mm=4.0),
+    )
+    changes = [
+        *(change for change in tiny if "simulation" not in change and "coarse" not in change),
+        "simulation.heads=1",
+        "simulation.on_the_fly=true",
+        "simulation.batch_size=2",
+        "simulation.crop=24",
+        "simulation.warmup=0.5",
+    ]
+
+    run = medgan.train(
+        head_folders.t1,
+        head_folders.t2,
+        out=tmp_path / "run",
+        recipe="pretraining",
+        changes=changes,
+        epochs=2,
+        device="cpu",
+    )
+    assert not (run / "cache").exists()
+    assert (run / "model" / "t1_to_t2.safetensors").is_file()
+    assert "simulated_t2" in (run / "metrics.csv").read_text()
