@@ -132,7 +132,8 @@ def _entries(opened: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
     folders: set[str] = set()
     for entry in opened.infolist():
         parts = _place(entry, archive)
-        if entry.is_dir() or not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        is_folder = entry.orig_filename.endswith(("/", "\\"))
+        if is_folder or not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts):
             continue
         place = "/".join(parts)
         _check_entry(entry, place, archive)

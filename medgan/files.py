@@ -128,15 +128,39 @@ def _held(temporary: Path, make: Callable[[], None]) -> Iterator[None]:
         return
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            _lock(descriptor, wait=True)
-        if not temporary.exists():  # taken for a leftover before it was marked
-            with _held(temporary, make):
+        with _not_inherited(descriptor):
+            with contextlib.suppress(OSError):  # a file system without locks
+                _lock(descriptor, wait=True)
+            if not temporary.exists():  # taken for a leftover before it was marked
+                with _held(temporary, make):
+                    yield
+            else:
                 yield
-        else:
-            yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _not_inherited(descriptor: int) -> Iterator[None]:
+    """Keep a lock from processes that are forked meanwhile: it would live on in them when this one is killed."""
+    _LOCKS.add(descriptor)
+    try:
+        yield
+    finally:
+        _LOCKS.discard(descriptor)
+
+
+def _let_go_of_locks() -> None:
+    """In a forked process: close what it shares with its parent, whose locks stay."""
+    for descriptor in _LOCKS:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _LOCKS.clear()
+
+
+_LOCKS: set[int] = set()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_locks)
 
 
 @contextlib.contextmanager
@@ -180,7 +204,7 @@ def locked(folder: Path) -> Iterator[None]:
         stream = open(folder / ".lock", "ab", opener=_no_link)  # noqa: SIM115 - Path has no opener
     except OSError as error:
         raise _not_written(folder, error) from error
-    with stream:
+    with stream, _not_inherited(stream.fileno()):
         try:
             if os.name == "posix":
                 _lock(stream.fileno())

@@ -130,10 +130,10 @@ class SimulationSettings(_Settings):
         description="Draw new poses, examinations and lesions for every image, instead of one scan of each head "
         "on a grid like the scans' (2D alone).",
     )
-    batch_size: int | None = Field(
+    pairs: int | None = Field(
         None, ge=1, le=10_000, description="Pairs in a step, on the fly; as many as real images where none."
     )
-    crop: int = Field(128, ge=16, le=4096, description="Side of the pairs' images, on the fly.")
+    side: int = Field(192, ge=16, le=4096, description="Side of the pairs' images, on the fly.")
     warmup: float = Field(
         0.25,
         ge=0,
@@ -217,13 +217,18 @@ class Recipe(_Settings):
                 f"preparation.divisor ({self.preparation.divisor}) must be a multiple of {step}, "
                 f"since the generator halves {len(self.generator.channels) - 1} times"
             )
-        if self.sampling.crop is not None and self.sampling.crop % step:
-            raise ValueError(f"sampling.crop ({self.sampling.crop}) must be a multiple of {step}")
-        if self.sampling.crop is not None and self.sampling.crop < self.least_side:
-            raise ValueError(
-                f"sampling.crop ({self.sampling.crop}) must be at least {self.least_side}, the smallest image "
-                "that the discriminator can judge; fewer discriminator.layers judge smaller ones"
-            )
+        streamed = self.simulation.on_the_fly
+        if streamed and (self.simulation.heads == 0 or self.spatial_dims == 3):
+            raise ValueError("simulation.on_the_fly needs simulation.heads above 0 and spatial_dims 2")
+        pairs = self.simulation.side if streamed else None
+        for name, crop in (("sampling.crop", self.sampling.crop), ("simulation.side", pairs)):
+            if crop is not None and crop % step:
+                raise ValueError(f"{name} ({crop}) must be a multiple of {step}")
+            if crop is not None and crop < self.least_side:
+                raise ValueError(
+                    f"{name} ({crop}) must be at least {self.least_side}, the smallest image that the "
+                    "discriminator can judge; fewer discriminator.layers judge smaller ones"
+                )
         if sum(stage.share for stage in self.training.coarse) >= 1:
             raise ValueError("training.coarse: the shares must sum to less than 1")
         if self.spatial_dims == 3 and self.sampling.slab != 1:

@@ -88,7 +88,7 @@ def test_hidden_files_folders_and_litter_are_left_out(tmp_path: Path) -> None:
 
 
 def test_backslashes_part_folders_as_their_packers_mean_it(tmp_path: Path) -> None:
-    assert held(pack(tmp_path / "a.zip", {"series\\1.dcm": b"a", "./b//c": b"b"})) == {
+    assert held(pack(tmp_path / "a.zip", {"series\\": b"", "series\\1.dcm": b"a", "./b//c": b"b"})) == {
         "series/1.dcm": b"a",
         "b/c": b"b",
     }

@@ -296,3 +296,27 @@ def test_a_log_on_a_full_disk_keeps_its_lines_and_gets_no_half_one(tmp_path: Pat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (tmp_path / "log").read_text() == "one\n"
+
+
+@pytest.mark.robustness("crash-stale-lock")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_lock_does_not_live_on_in_a_forked_process(tmp_path: Path) -> None:
+    """As the processes that draw images ahead: killed, a training leaves them behind for a moment."""
+    wait, end = os.pipe()
+    ready, say_ready = os.pipe()
+    with locked(tmp_path):
+        child = os.fork()
+        if child == 0:
+            os.write(say_ready, b"x")
+            os.read(wait, 1)  # until the parent is done
+            os._exit(0)
+        os.read(ready, 1)
+    try:
+        with locked(tmp_path):
+            pass
+    finally:
+        os.write(end, b"x")
+        os.waitpid(child, 0)
+        for descriptor in (wait, end, ready, say_ready):
+            os.close(descriptor)

@@ -85,6 +85,23 @@ def test_a_value_that_a_setting_does_not_take_is_refused_by_name(change: str, na
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("simulation.heads=0", "simulation.heads"),
+        ("simulation.side=100", "simulation.side"),
+        ("simulation.side=16", "simulation.side"),
+    ],
+)
+def test_pairs_drawn_on_the_fly_need_heads_and_images_that_the_networks_take(change: str, named: str) -> None:
+    load_recipe("slices", ["simulation.on_the_fly=true"])
+    load_recipe("slices", [change])
+    with pytest.raises(UsageError, match=named):
+        load_recipe("slices", ["simulation.on_the_fly=true", change])
+    with pytest.raises(UsageError, match="on_the_fly"):
+        load_recipe("volumes", ["simulation.on_the_fly=true"])
+
+
 def test_a_3d_recipe_needs_patches_and_takes_no_slab() -> None:
     with pytest.raises(UsageError, match="crop"):
         load_recipe("volumes", ["crop=null"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -30,6 +31,7 @@ Research software, not a medical device. Its images are synthetic and not for di
 
 
 _OUTPUT_NOT_WRITTEN = 5
+_CHECK_PATH = "Check the path, and the permissions of the folders above it."
 
 
 class _Commands(click.Group):
@@ -72,7 +74,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, and exit with its code."""
-    from medgan.errors import InterruptedByUserError, MedganError
+    from medgan.errors import InterruptedByUserError, MedganError, UsageError
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -89,12 +91,15 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(InterruptedByUserError.exit_code)
     except OSError as error:
-        if error.filename is not None:  # files are told of by their own errors: this one would be a fault
-            raise
-        _give_up_printing(error)
+        if error.filename is None:
+            _give_up_printing(error)
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP):
+            raise  # files are told of by their own errors: this one would be a fault
+        _explain(UsageError(f"cannot be reached: {error.strerror}", file=error.filename, remedy=_CHECK_PATH))
+        sys.exit(UsageError.exit_code)
 
 
-def _give_up_printing(error: OSError) -> None:
+def _give_up_printing(error: OSError) -> NoReturn:
     """Standard output is closed (a pipe to `head`) or its disk is full."""
     import contextlib
     import os

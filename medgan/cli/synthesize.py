@@ -49,7 +49,8 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     "--reference",
     type=click.Path(path_type=Path),
     metavar="SERIES",
-    help="With --format dicom and a NIfTI input: the DICOM series that it was converted from.",
+    help="With --format dicom and a NIfTI input: the DICOM series that it was converted from; --series "
+    "then chooses in it.",
 )
 @click.option(
     "--deidentify",
@@ -121,27 +122,28 @@ def command(
         screen.say(f"Model: {loaded.manifest.name} in {loaded.folder}")
         screen.device(synthesizer.device)
         results = synthesize_each(scans, synthesizer, destination, reading=reading, resume=resume)
-        failures = _show(screen, results, len(scans), f"Making {synthesizer.target.label}")
+        failures, total = _show(screen, results, len(scans), f"Making {synthesizer.target.label}")
     screen.say(NOTICE)
-    if len(failures) == 1 and len(scans) == 1:
+    if total == 1 and failures:
         raise failures[0]
     if failures:
         for error in failures:
             screen.warn(f"{error.file}: {error.cause}" if error.file else error.cause)
         raise InputRefusedError(
-            f"{len(failures)} of {max(len(scans), len(failures))} inputs were refused, as listed; "
-            "the others are written",
+            f"{len(failures)} of {total} inputs were refused, as listed; the others are written",
             remedy="Give the same command with --resume once they are mended: what is done is kept.",
         )
 
 
-def _show(screen: Screen, results: Iterable[Result], total: int, doing: str) -> list[MedganError]:
-    """Say what becomes of each input; gives what was refused."""
-    failures, kept = [], 0
+def _show(
+    screen: Screen, results: Iterable[Result], expected: int, doing: str
+) -> tuple[list[MedganError], int]:
+    """Say what becomes of each scan; gives what was refused, and of how many (an archive may hold several)."""
+    failures, kept, done = [], 0, 0
     with screen.progress() as bars:
-        task = bars.add_task(doing, total=total)
-        for result in results:
-            bars.advance(task)
+        task = bars.add_task(doing, total=expected)
+        for done, result in enumerate(results, start=1):
+            bars.update(task, completed=done, total=max(done, expected))
             if result.error is not None:
                 failures.append(result.error)
             for text in result.synthetic.warnings if result.synthetic else ():
@@ -152,5 +154,5 @@ def _show(screen: Screen, results: Iterable[Result], total: int, doing: str) -> 
             for file in result.files:
                 screen.say(f"{file}")
     if kept:
-        screen.say(f"{kept} of {total} were there already, complete, and were kept.")
-    return failures
+        screen.say(f"{kept} of {done} were there already, complete, and were kept.")
+    return failures, done

@@ -15,7 +15,7 @@ from medgan.errors import InputRefusedError, UsageError
 from medgan.evaluation import canonical_voxels
 from medgan.files import whole_folder, write_json
 from medgan.sample_data.writing import made_scan, write_dicom, write_pictures
-from medgan.scans import read_nifti, write_nifti
+from medgan.scans import find_scans, read_nifti, write_nifti
 from medgan.scans.scan import Scan
 from medgan.simulation import (
     Anatomy,
@@ -29,7 +29,6 @@ from medgan.simulation import (
 )
 
 _FIELD_OF_VIEW = (172.0, 208.0, 172.0)
-_NIFTI = (".nii", ".nii.gz")
 _SEQUENCE = {"spin_echo": "SE", "turbo_spin_echo": "SE", "spoiled_gradient_echo": "GR"}
 
 Format = Literal["nifti", "dicom", "png"]
@@ -131,7 +130,7 @@ def _subjects(simulation: Simulation) -> list[Subject]:
     wanted = [simulation.contrasts] if simulation.paired else [(key,) for key in simulation.contrasts]
     groups: list[list[Path | None]] = [[None] for _ in wanted]
     if simulation.labels is not None:
-        maps = _label_maps(simulation.labels)
+        maps = label_maps(simulation.labels)
         if len(maps) < len(wanted):
             raise UsageError(
                 "holds one label map, and unpaired folders must not show one person in both",
@@ -149,14 +148,16 @@ def _subjects(simulation: Simulation) -> list[Subject]:
     return subjects
 
 
-def _label_maps(folder: Path) -> list[Path]:
-    if not folder.exists():
-        raise InputRefusedError("there is no such file or folder", file=folder, remedy="Check --labels.")
-    files = [folder] if folder.is_file() else sorted(folder.iterdir())
-    maps = [file for file in files if file.name.lower().endswith(_NIFTI)]
+def label_maps(path: Path) -> list[Path]:
+    """The label maps of a folder and of those below it, in natural order, or the one file.
+
+    Raises:
+        InputRefusedError: there is none.
+    """
+    maps = [found.path for found in find_scans(path) if found.kind == "nifti"]
     if not maps:
         raise InputRefusedError(
-            "holds no label maps", file=folder, remedy="Give a folder of NIfTI files (.nii, .nii.gz)."
+            "holds no label maps", file=path, remedy="Give a folder of NIfTI files (.nii, .nii.gz)."
         )
     return maps
 
@@ -205,7 +206,7 @@ def _write_subject(folder: Path, subject: Subject, simulation: Simulation) -> It
         if key in subject.contrasts:
             scan = made_scan(pair.affine, getattr(pair, key) * np.float32(scale), key, name=subject.name)
             record = _record(subject, pair, key, simulation)
-            _write_scan(scan, folder / contrast(key).key.upper(), record, pair, simulation)
+            _write_scan(scan, folder / key.upper(), record, pair, simulation)
             yield {"Scan": f"{key.upper()}/{scan.source.stem}", **record}
     if simulation.lesions != "none":
         mask = made_scan(pair.affine, pair.lesions, "t1", name=subject.name)

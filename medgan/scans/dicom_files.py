@@ -58,11 +58,11 @@ def read_dataset(file: Path, *, tags: tuple[str | int, ...], pixels: bool) -> Fi
         InputRefusedError: a deflated file unpacks to more than the limits.
         Exception: one of `UNREADABLE`.
     """
-    with file.open("rb") as stream:
-        start = stream.read(1024)
-    # Objects older than PS3.10 begin with group 8 (or 2) at once; nothing else is worth a forced reading.
-    bare = start[128:132] != b"DICM" and start[:2] in (b"\x08\x00", b"\x02\x00")
     with _Bounded(file) as stream:
+        start = stream.read(132)
+        stream.seek(0)
+        # Objects older than PS3.10 begin with group 8 (or 2) at once; nothing else is worth a forced reading.
+        bare = start[128:] != b"DICM" and start[:2] in (b"\x08\x00", b"\x02\x00")
         dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, specific_tags=list(tags), force=bare)
     if not hasattr(dataset, "file_meta"):
         dataset.file_meta = FileMetaDataset()

@@ -35,11 +35,12 @@ def is_synthetic_image(path: Path) -> bool:
 
 def _is_synthetic_series(folder: Path) -> bool:
     """A folder of nothing but DICOM files that are marked (SyntheticData, 0008,001C)."""
-    import pydicom
+    from medgan.scans.dicom_files import pydicom_without_warnings, read_dataset
 
-    files = [file for file in folder.iterdir() if not file.name.startswith(".")]
-    marks = [
-        pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SyntheticData"]).get("SyntheticData")
-        for file in files
-    ]
+    with pydicom_without_warnings():
+        marks = [
+            read_dataset(file, tags=("SyntheticData",), pixels=False).get("SyntheticData")
+            for file in folder.iterdir()
+            if not file.name.startswith(".")
+        ]
     return bool(marks) and all(mark == "YES" for mark in marks)

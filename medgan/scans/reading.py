@@ -96,7 +96,7 @@ def choose_scan(source: Path | Found, reading: Reading = _PLAIN) -> Found:
         InputRefusedError: nothing there.
         UsageError: an option that this kind of scan does not have.
     """
-    found = source if isinstance(source, Found) else _choose(source, find_scans(source), reading.series)
+    found = source if isinstance(source, Found) else choose_among(source, find_scans(source), reading.series)
     _check_options(found, reading)
     if found.series is None or reading.echo is None:
         return found
@@ -116,8 +116,18 @@ def _read(found: Found, reading: Reading) -> Scan:
     return replace(scan, source=replace(scan.source, stem=found.stem))
 
 
-def _choose(path: Path, found: list[Found], series: str | None) -> Found:
-    """The scan that is meant: the only one, or the DICOM series that `series` names."""
+def choose_among(path: Path, found: list[Found], series: str | None) -> Found:
+    """The scan that is meant: the only one, or the DICOM series that `series` names.
+
+    Args:
+        path: where they were found.
+        found: all that lies there.
+        series: SeriesInstanceUID or SeriesNumber.
+
+    Raises:
+        SeriesChoiceError: it is not clear which one is meant.
+        UsageError: `series` is given, and there is no DICOM.
+    """
     if series is not None:
         named = [one for one in found if one.series is not None and _is_called(one.series, series)]
         if len(named) == 1:

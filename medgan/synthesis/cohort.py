@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medgan.archives import name_in_archive
-from medgan.errors import InputRefusedError, MedganError, ResourceError, UsageError
+from medgan.errors import InputRefusedError, MedganError, ResourceError, SeriesChoiceError, UsageError
 from medgan.files import remove_leftovers
 from medgan.scans import Found, find_scans, read_scan
-from medgan.scans.reading import Reading, as_folder, choose_scan
+from medgan.scans.reading import Reading, as_folder, choose_among, choose_scan
 from medgan.synthesis.completed import input_digest, is_complete
 from medgan.synthesis.destination import Destination, Plan, formats_for, plan_outputs
 from medgan.synthesis.outputs import write_outputs
@@ -63,10 +63,11 @@ def find_inputs(paths: Sequence[Path], *, series: str | None) -> list[Input]:
         loose = [one for one in found if one.series is None]
         if series is None:
             inputs += [Input(one.path.name, one) for one in loose]
-        if len(loose) < len(found):
-            usable = [one for one in found if one.series is not None and one.series.modality == "MR"]
-            one = usable[0] if len(usable) == 1 and series is None else path
-            inputs.append(Input(path.name, one))
+        if dicom := [one for one in found if one.series is not None]:
+            try:
+                inputs.append(Input(path.name, choose_among(path, dicom, series)))
+            except SeriesChoiceError:
+                inputs.append(Input(path.name, path))  # as above
     return inputs
 
 
@@ -134,6 +135,7 @@ class _Work:
         try:
             return self._result(one)
         except (InputRefusedError, UsageError, ResourceError) as error:
+            error.file = error.file or Path(one.name)  # one of many has to be told from the others
             return Result(name=one.name, error=error)
 
     def _result(self, one: Input) -> Result:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medgan import __version__
 from medgan.files import sha256
 from medgan.scans import Found
+from medgan.scans.nifti_file import nifti_suffix
 from medgan.scans.reading import Reading
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ def _files_of(found: Found) -> list[Path]:
     if found.series is not None:
         return list(found.series.files)
     path = found.path
-    stem = path.name[: path.name.lower().rfind(".nii")] if ".nii" in path.name.lower() else path.stem
-    if stem.lower().endswith((".hdr", ".img")):
-        stem = stem[:-4]
+    stem = path.name.removesuffix(nifti_suffix(path) or path.suffix)
     beside = [path.with_name(stem + suffix) for suffix in _BESIDE]
     return [path, *(file for file in beside if file != path and file.is_file())]

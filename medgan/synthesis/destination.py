@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ Format = Literal["nifti", "png", "dicom"]
 _SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png", "dicom": ""}
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,7 @@ def plan_outputs(
         source_contrast, target: keys of the contrasts.
 
     Raises:
-        UsageError: the destination does not go with the scan.
+        UsageError: the destination does not go with the scan, or its name is too long.
     """
     formats, exact = formats_for(kind, destination.wanted, destination.out)
     if "dicom" in formats:
@@ -121,6 +123,11 @@ def plan_outputs(
         name = out.name[: -len(ending)]
         return Plan(images={formats[0]: out}, sidecar=out.with_name(f"{name}.json"))
     name = output_stem(stem, source_contrast=source_contrast, target=target)
+    if len(os.fsencode(f"{name}.nii.gz")) > _LONGEST_NAME:
+        raise UsageError(
+            f"has a name of {len(stem)} letters, to which nothing can be added",
+            remedy="Rename it, or name the result with --out.",
+        )
     return Plan(images={one: out / f"{name}{_SUFFIX[one]}" for one in formats}, sidecar=out / f"{name}.json")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from medgan.errors import InputRefusedError
 from medgan.files import sha256, whole_file
-from medgan.sample_data import read_label_map
-from medgan.scans import find_scans
+from medgan.sample_data import label_maps, read_label_map
 from medgan.simulation import Anatomy, Head, procedural_head
 
 _VERSION = 1
@@ -25,20 +24,17 @@ _SHAPE, _SPACING = (180, 216, 176), 1.0
 _ARRAYS = ("palette", "candidates")
 
 
-def label_maps(folder: Path) -> list[Path]:
-    """The label maps of a folder, in order.
+@dataclass(frozen=True, eq=False)
+class Anatomies:
+    """What is simulated from.
 
-    Raises:
-        InputRefusedError: there is none.
+    Attributes:
+        items: one or more.
+        fingerprint: SHA-256 over what each was made from.
     """
-    found = [one.path for one in find_scans(folder) if one.kind == "nifti"]
-    if not found:
-        raise InputRefusedError(
-            "holds no NIfTI label maps",
-            file=folder,
-            remedy="Give a folder of label maps (see `medgan simulate`).",
-        )
-    return found
+
+    items: tuple[Anatomy, ...]
+    fingerprint: str
 
 
 def prepare_anatomies(
@@ -48,7 +44,7 @@ def prepare_anatomies(
     seed: int,
     cache: Path,
     advance: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Anatomy]:
+) -> Anatomies:
     """Make anatomies, or take them from the cache.
 
     Args:
@@ -74,7 +70,7 @@ def prepare_anatomies(
                     lambda n=number: procedural_head(n, shape=_SHAPE, spacing_mm=_SPACING),  # type: ignore[misc]
                 )
             )
-    made = []
+    made, digests = [], []
     for done, (key, make) in enumerate(makers, start=1):
         digest = hashlib.sha256(f"{_VERSION} {key}".encode()).hexdigest()[:32]
         file = cache / f"anatomy-{digest}.safetensors"
@@ -83,8 +79,9 @@ def prepare_anatomies(
             anatomy = Anatomy.of(make())
             _save(anatomy, file)
         made.append(anatomy)
+        digests.append(digest)
         advance(done, len(makers))
-    return made
+    return Anatomies(tuple(made), hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
 def _save(anatomy: Anatomy, file: Path) -> None:

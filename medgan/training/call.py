@@ -13,8 +13,7 @@ from medgan.errors import ModelRefusedError, UsageError
 from medgan.files import is_leftover, locked, remove_leftovers
 from medgan.models import load_model
 from medgan.recipe import Recipe, load_recipe
-from medgan.simulation import Anatomy
-from medgan.training.anatomies import prepare_anatomies
+from medgan.training.anatomies import Anatomies, prepare_anatomies
 from medgan.training.cases import Cases, is_cached, prepare_folder
 from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
@@ -77,6 +76,11 @@ def train(
     request = _settle(run, recipe, changes, epochs, max_minutes, resume=resume, seed=seed)
     start = None if init is None or str(init) == "none" else load_model(init)
     check_loggers(request.recipe.training)
+    if labels is not None and not request.recipe.simulation.on_the_fly:
+        raise UsageError(
+            "--labels is for recipes that simulate on the fly",
+            remedy="Add --set simulation.on_the_fly=true, or leave --labels out.",
+        )
     chosen = choose_device(device)
     with locked(run), memory_errors():
         for place in (run, *(run / name for name in ("checkpoints", "cache", "previews"))):
@@ -119,21 +123,14 @@ def _prepare(
         for key, folder in folders.items()
     }
     simulating = functools.partial(observer.preparing, "simulated")
-    pairs: dict[str, Cases] | list[Anatomy]
+    pairs: dict[str, Cases] | Anatomies
     if settings.simulation.on_the_fly:
         heads = settings.simulation.heads
         pairs = prepare_anatomies(
             labels, heads=heads, seed=request.seed, cache=run / "cache", advance=simulating
         )
-    elif labels is None:
-        pairs = simulate_pairs(
-            settings, domains, cache=run / "cache", seed=request.seed, advance=simulating
-        )
     else:
-        raise UsageError(
-            "--labels is for recipes that simulate on the fly",
-            remedy="Add --set simulation.on_the_fly=true, or leave --labels out.",
-        )
+        pairs = simulate_pairs(settings, domains, cache=run / "cache", seed=request.seed, advance=simulating)
     schedule, length = _schedule(settings, domains, request.epochs, request.max_minutes)
     return Job(run, settings, domains, pairs, device, schedule, length, request.seed, observer)
 

@@ -17,7 +17,7 @@ from medgan.errors import InterruptedByUserError, ModelRefusedError
 from medgan.files import write_json
 from medgan.models import History, Model, save_model
 from medgan.recipe import Recipe, save_recipe
-from medgan.simulation import Anatomy
+from medgan.training.anatomies import Anatomies
 from medgan.training.cases import Cases, is_cached
 from medgan.training.checkpoints import load_newest
 from medgan.training.engine import CycleGANTrainer
@@ -47,7 +47,7 @@ class Job:
     folder: Path
     recipe: Recipe
     domains: dict[str, Cases]
-    simulated: dict[str, Cases] | list[Anatomy]
+    simulated: dict[str, Cases] | Anatomies
     device: DeviceChoice
     schedule: Schedule
     epoch_length: int
@@ -62,8 +62,8 @@ class Job:
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
 
     def _pairs(self) -> Batches | PairStream | None:
-        if isinstance(self.simulated, list):
-            return PairStream(self.simulated, self.recipe, slab=self.slab, seed=self.seed)
+        if isinstance(self.simulated, Anatomies):
+            return PairStream(self.simulated.items, self.recipe, slab=self.slab, seed=self.seed)
         if not self.recipe.simulation.heads:
             return None
         return Batches(self.simulated, self.recipe, slab=self.slab, seed=self.seed, paired=True)
@@ -78,7 +78,8 @@ class Job:
             "precision": _name(self.precision),
             "epochs": self.recipe.training.epochs if self.schedule.steps else None,
             "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
-            "data": {key: domain.fingerprint for key, domain in self.known.items()},
+            "data": {key: domain.fingerprint for key, domain in self.known.items()}
+            | ({"simulated": self.simulated.fingerprint} if isinstance(self.simulated, Anatomies) else {}),
         }
 
     @property
@@ -220,8 +221,12 @@ class Job:
         for handler in handlers:
             handler.attach(trainer)
         with stopped_by_signals(trainer) as received:
-            trainer.run()
-            checkpoints.save(trainer)
+            try:
+                trainer.run()
+                checkpoints.save(trainer)
+            finally:
+                if isinstance(self.pairs, PairStream):
+                    self.pairs.close()
         draw_summary(self.folder)
         if received:
             raise InterruptedByUserError(

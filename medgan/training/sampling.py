@@ -160,17 +160,10 @@ class Batches:
         chance = np.random.default_rng([self.seed, step, group + 1])
         images = vary(images, self.recipe.augmentation, chance)
         if scale > 1:
-            return self._shrink(images, scale)
+            return shrunk(images, scale, self.recipe)
         if self.recipe.spatial_dims == 3 or self.frame.cut == self.frame.whole:
             return images
         return torch.stack([self._crop(image, chance.random(2)) for image in images])
-
-    def _shrink(self, images: torch.Tensor, scale: int) -> torch.Tensor:
-        """Average over `scale` pixels, after padding so that the networks can still take the result."""
-        multiple, least = scale * self.recipe.halvings, scale * self.recipe.least_side
-        images = _fit(images, [max(-(-size // multiple) * multiple, least) for size in images.shape[2:]])
-        pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
-        return pool(images, scale)
 
     def _pick_stack(self, key: str, chance: np.random.Generator) -> int:
         """A head as often as another, whatever its slices; loose pictures as often as there are of them."""
@@ -219,6 +212,14 @@ def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
     least = max(crop or 0, recipe.least_side)
     whole = tuple(-(-max(size, least) // multiple) * multiple for size in largest)
     return Frame(whole, whole if crop is None else tuple(min(crop, size) for size in whole))
+
+
+def shrunk(images: torch.Tensor, scale: int, recipe: Recipe) -> torch.Tensor:
+    """Average over `scale` pixels, after padding so that the networks can still take the result."""
+    multiple, least = scale * recipe.halvings, scale * recipe.least_side
+    images = _fit(images, [max(-(-size // multiple) * multiple, least) for size in images.shape[2:]])
+    pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
+    return pool(images, scale)
 
 
 def _fit(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

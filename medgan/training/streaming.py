@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from medgan.recipe import Recipe
 from medgan.simulation import Anatomy, Variety, simulate_batch
+from medgan.training.sampling import shrunk
 
 _AHEAD = 3
 
@@ -38,6 +38,7 @@ class PairStream:
         seed: int,
         variety: Variety | None = None,
     ) -> None:
+        self._recipe = recipe
         self._drawn = _Drawn(anatomies, recipe, slab, seed, variety or Variety())
         self._ahead: Iterator[dict[str, torch.Tensor]] | None = None
         self._next = -1
@@ -62,11 +63,9 @@ class PairStream:
             )
         self._next = step + 1
         images = next(self._ahead)
-        return (
-            {key: functional.avg_pool2d(image, scale) for key, image in images.items()}
-            if scale > 1
-            else images
-        )
+        if scale == 1:
+            return images
+        return {key: shrunk(image, scale, self._recipe) for key, image in images.items()}
 
     def close(self) -> None:
         """End the process that draws ahead."""
@@ -90,8 +89,8 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
         self, anatomies: Sequence[Anatomy], recipe: Recipe, slab: int, seed: int, variety: Variety
     ) -> None:
         self.anatomies, self.slab, self.seed, self.variety = anatomies, slab, seed, variety
-        self.count = recipe.simulation.batch_size or recipe.sampling.batch_size
-        self.side = recipe.simulation.crop
+        self.count = recipe.simulation.pairs or recipe.sampling.batch_size
+        self.side = recipe.simulation.side
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
         pairs = simulate_batch(

@@ -10,7 +10,7 @@ clock seldom meet the microseconds between two renames). Then:
 
     python pipelines/benchmarks/crash_soak.py [--training 100] [--synthesis 50] [--export 50] [--seed 0] [--json FILE]
 
-The exit code is 1 where one of them failed. Needs a system with `fork`.
+The exit code is 1 where one of them failed. Needs a system with `fork` and `waitid`.
 """
 
 from __future__ import annotations

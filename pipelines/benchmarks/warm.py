@@ -6,7 +6,7 @@ As a program it reads requests from stdin and answers on stdout, one JSON object
     {"wait": 17, "seconds": 60}             ->  {"code": 0, "said": "..."}
     {"shell": ["mount", ...]}               ->  {"code": 0, "said": "..."}
 
-Needs a system with `fork`.
+Needs a system with `fork` and `waitid`.
 """
 
 from __future__ import annotations

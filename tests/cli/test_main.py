@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -131,3 +132,14 @@ def test_a_fault_of_medgan_itself_is_not_dressed_up(medgan: Any, monkeypatch: py
     failing(monkeypatch, RuntimeError("shape mismatch"))
     with pytest.raises(RuntimeError, match="shape mismatch"):
         medgan("x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its names have no such limit of their own")
+@pytest.mark.parametrize(
+    "command", ["train --t1-dir {0}/a --t2-dir {0}/b -o {1}", "simulate -o {1}", "simulate --labels {1} -o x"]
+)
+def test_a_path_that_no_file_can_have_is_wrong_usage(command: str, medgan: Any, tmp_path: Path) -> None:
+    done = medgan(*command.format(tmp_path, tmp_path / ("a" * 300)).split())
+    assert done.code == 2, done.err
+    assert "cannot be reached: File name too long" in done.err
+    assert "Traceback" not in done.err

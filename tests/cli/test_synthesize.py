@@ -144,6 +144,19 @@ def test_a_bad_scan_in_a_cohort_does_not_stop_the_others(
     ]
 
 
+def test_a_name_with_no_room_for_more_is_refused_alone(
+    synthesize: Synthesize, head: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("a" * 240, "b"):
+        head(tmp_path / "in" / f"{name}.nii.gz", "t1", 1)
+    done = synthesize(tmp_path / "in", "-o", tmp_path / "out")
+    assert done.code == 3, done.err
+    assert f"{'a' * 240}.nii.gz: has a name of 240 letters" in done.err
+    stem = "b_desc-medganFromT1w_T2w"
+    assert below(tmp_path / "out") == [f"{stem}.json", f"{stem}.nii.gz"]
+
+
 def test_two_scans_of_one_name_do_not_overwrite_each_other(
     synthesize: Synthesize, head: Any, tmp_path: Path
 ) -> None:

@@ -212,6 +212,7 @@ def test_an_archive_is_as_good_as_the_folder_in_it(
     done = synthesize(tmp_path / "heads.zip", "-o", tmp_path / "several")
     assert done.code == 3
     assert str(tmp_path / "heads.zip" / "bad.nii.gz") in done.err
+    assert "1 of 2 inputs" in done.err
     stem = "scan_desc-medganFromT1w_T2w"
     assert below(tmp_path / "several") == [f"{stem}.json", f"{stem}.nii.gz"]
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
@@ -227,3 +228,24 @@ def test_resume_says_what_was_kept(medgan: Any, tiny_run: Path, series: Path, tm
         done = medgan(*command, "-o", tmp_path / "out")
         assert done.code == 0, done.err
         assert ("2 of 2 were there already" in done.out) == kept
+
+
+def test_the_scans_of_an_archive_are_counted_one_by_one(
+    medgan: Any, tiny_run: Path, head: Any, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        head(tmp_path / "two" / f"{number}.nii.gz", "t1", number)
+    archive = shutil.make_archive(str(tmp_path / "two"), "zip", tmp_path / "two")
+    command = [
+        "synthesize",
+        archive,
+        "--target",
+        "t2",
+        "--model",
+        tiny_run,
+        "-o",
+        tmp_path / "out",
+        "--resume",
+    ]
+    assert medgan(*command).code == 0
+    assert "2 of 2 were there already" in medgan(*command).out

@@ -16,7 +16,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "pipelines" / "benchmarks"
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
+pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs a system with fork and waitid")
 
 
 @pytest.fixture(scope="module")
