@@ -14,6 +14,7 @@ from medgan.errors import UsageError
 from medgan.files import write_text
 from medgan.plain_yaml import YAMLError, parse
 from medgan.preparation import AugmentationSettings, PreparationSettings
+from medgan.recipe_changes import apply_change, paths_of
 
 _LISTED = 8
 LARGEST_SLAB = 63
@@ -266,7 +267,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         raise UsageError("is not a recipe: it has no settings by name", file=file)
     settings.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", file.stem).lstrip("_.-")[:64] or "custom")
     for change in changes:
-        _apply(settings, change)
+        apply_change(settings, change, paths=setting_paths())
     return recipe_from(settings, file=file)
 
 
@@ -298,16 +299,9 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     write_text(path, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
-def setting_paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
+def setting_paths() -> list[str]:
     """The full names of all settings."""
-    paths = []
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            paths += setting_paths(kind, f"{prefix}{name}.")
-        else:
-            paths.append(prefix + name)
-    return paths
+    return paths_of(Recipe)
 
 
 def _recipe_file(name: str | Path) -> Path:
@@ -326,36 +320,3 @@ def _recipe_file(name: str | Path) -> Path:
             remedy=f"Use one of {', '.join(recipe_names())}, or a file that ends in .yaml.",
         )
     return recipe_folder() / f"{name}.yaml"
-
-
-def _apply(settings: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals:
-        raise UsageError(f"--set {change}: a setting is changed by key=value")
-    *sections, last = _full_path(key.strip()).split(".")
-    try:
-        value = parse(text.encode(errors="replace"))
-    except YAMLError as error:
-        raise UsageError(f"--set {change}: the value is not YAML: {error}") from error
-    for section in sections:
-        settings[section] = settings.get(section) or {}
-        settings = settings[section]
-        if not isinstance(settings, dict):
-            raise UsageError(f"--set {change}: {section} in the recipe is no section of settings")
-    settings[last] = value
-
-
-def _full_path(key: str) -> str:
-    paths = setting_paths()
-    found = [path for path in paths if path == key] or [
-        path for path in paths if path.rpartition(".")[2] == key
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"--set {key}: could be {' or '.join(found)}", remedy="Write the setting in full.")
-    import difflib
-
-    near = difflib.get_close_matches(key, paths + [path.rpartition(".")[2] for path in paths], n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"The settings are: {', '.join(paths)}."
-    raise UsageError(f"--set {key}: there is no such setting", remedy=hint)

@@ -10,7 +10,18 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "medgan"
 FLOORS = [
-    {"lazy", "errors", "contrasts", "files", "archives", "plain_yaml", "devices", "networks", "simulation"},
+    {
+        "lazy",
+        "errors",
+        "contrasts",
+        "files",
+        "archives",
+        "plain_yaml",
+        "recipe_changes",
+        "devices",
+        "networks",
+        "simulation",
+    },
     {"scans", "cyclegan"},
     {"preparation", "evaluation", "reports", "sample_data"},
     {"recipe", "models"},
