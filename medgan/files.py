@@ -292,9 +292,19 @@ def _grant_usual_mode(path: Path) -> None:
         path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
+def _reason(error: OSError) -> str:
+    """The system's own words; pydicom wraps them into an error without a number, its traceback in the text."""
+    cause: BaseException | None = error
+    while isinstance(cause, OSError):
+        if cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
 def _not_written(path: Path, error: OSError) -> OutputNotWrittenError:
     return OutputNotWrittenError(
-        f"could not be written: {error.strerror or error}",
+        f"could not be written: {_reason(error)}",
         file=path,
         remedy="Check that the folder may be written to and has space left.",
     )

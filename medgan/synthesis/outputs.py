@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medgan import __version__
 from medgan.errors import UsageError
@@ -111,24 +111,33 @@ def _spare_source(source: Source, outputs: Sequence[Path]) -> None:
 
 
 def _spare_others(plan: Plan) -> None:
-    """Refuse to write over an image that medgan did not make: neither its sidecar nor itself says so."""
-    taken = [path for path in plan.files if path.exists()]
-    if not taken or _says_synthetic(plan.sidecar):
-        return
-    strange = next((path for path in taken if path == plan.sidecar or not is_synthetic_image(path)), None)
-    if strange is not None:
+    """Refuse to write over an image that medgan did not make, whatever the sidecar beside it says."""
+    said = _sidecar_of(plan.sidecar)
+    strange = [path for path in plan.images.values() if path.exists() and not _is_ours(path, said)]
+    if plan.sidecar.exists() and said.get("SyntheticData") is not True:
+        strange.append(plan.sidecar)
+    if strange:
         raise UsageError(
             "exists already, and nothing says that medgan made it",
-            file=strange,
+            file=strange[0],
             remedy="Give another --out.",
         )
 
 
-def _says_synthetic(sidecar: Path) -> bool:
+def _is_ours(path: Path, said: dict[str, Any]) -> bool:
+    """Whether an image is as medgan wrote it, by its checksum or by the mark in it (in each file of a folder)."""
     try:
-        return json.loads(sidecar.read_text(encoding="utf-8")).get("SyntheticData") is True
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False
+        return bool(said["Medgan"]["OutputSHA256"][path.name] == digest_of(path)) or is_synthetic_image(path)
+    except (OSError, KeyError, TypeError):
+        return is_synthetic_image(path)
+
+
+def _sidecar_of(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _write_png(synthetic: Synthetic, path: Path) -> None:

@@ -47,9 +47,11 @@ def test_a_result_whose_sidecar_was_never_written_is_written_anew(wanted: Format
 
 
 @pytest.mark.parametrize("wanted", ["nifti", "png", "dicom"])
-def test_what_another_put_there_is_never_replaced(wanted: Format, once: Any, head: Any) -> None:
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_another_put_there_is_never_replaced(beside: bool, wanted: Format, once: Any, head: Any) -> None:
     image, sidecar = once(wanted).files
-    sidecar.unlink()
+    if not beside:
+        sidecar.unlink()
     if wanted == "dicom":
         (image / "notes.txt").write_text("mine")
     elif wanted == "nifti":
@@ -59,7 +61,7 @@ def test_what_another_put_there_is_never_replaced(wanted: Format, once: Any, hea
     result = once(wanted)
     assert isinstance(result.error, UsageError)
     assert "nothing says that medgan made it" in result.error.cause
-    assert not sidecar.exists()
+    assert sidecar.exists() == beside
     if wanted == "dicom":
         assert (image / "notes.txt").read_text() == "mine"
     elif wanted == "nifti":
