@@ -11,7 +11,7 @@ from medgan.errors import InputRefusedError, MedganError, ResourceError, SeriesC
 from medgan.files import remove_leftovers
 from medgan.scans import Found, find_scans, read_scan
 from medgan.scans.reading import Reading, as_folder, choose_among, choose_scan
-from medgan.synthesis.completed import input_digest, is_complete
+from medgan.synthesis.completed import input_digest, is_complete, origin_digest
 from medgan.synthesis.destination import Destination, Plan, formats_for, plan_outputs
 from medgan.synthesis.outputs import write_outputs
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
@@ -112,7 +112,7 @@ def synthesize_each(
                 members = find_inputs([place], series=reading.series) if archived else [one]
                 _refuse_several(members, destination)
                 for member in members:
-                    result = work.result(member)
+                    result = work.result(member, place=place, origin=origin)
                     if archived and result.error is not None:
                         name_in_archive(result.error, folder=place, archive=origin)
                     yield result
@@ -130,15 +130,15 @@ class _Work:
     resume: bool
     taken: dict[Path, str]
 
-    def result(self, one: Input) -> Result:
+    def result(self, one: Input, *, place: Path, origin: Path) -> Result:
         """One input, from reading to writing; its own errors are kept."""
         try:
-            return self._result(one)
+            return self._result(one, place, origin)
         except (InputRefusedError, UsageError, ResourceError) as error:
             error.file = error.file or Path(one.name)  # one of many has to be told from the others
             return Result(name=one.name, error=error)
 
-    def _result(self, one: Input) -> Result:
+    def _result(self, one: Input, place: Path, origin: Path) -> Result:
         found = choose_scan(one.scan, self.reading)
         plan = self._plan(found, one.name)
         digest = self._digest(found)
@@ -154,6 +154,13 @@ class _Work:
             self.destination,
             series=found.series,
             input_digest=digest,
+            origin_digest=origin_digest(
+                found,
+                self.reading,
+                place=place,
+                origin=origin,
+                deidentified=self.destination.deidentifier is not None,
+            ),
         )
         return Result(name=one.name, files=plan.files, synthetic=synthetic)
 

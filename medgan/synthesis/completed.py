@@ -38,6 +38,26 @@ def input_digest(found: Found, reading: Reading, *, asked: Any = None) -> str:
     return digest.hexdigest()
 
 
+def origin_digest(found: Found, reading: Reading, *, place: Path, origin: Path, deidentified: bool) -> str:
+    """SHA-256 of which scan it is, whatever its voxels: a series by its UID, a file by its path; tells no name.
+
+    Args:
+        found: the scan.
+        reading: which volume or echo of it.
+        place: the folder that an archive was unpacked into, or `origin`.
+        origin: what the user named.
+        deidentified: whether the result names no one.
+    """
+    if found.series is not None:
+        which = found.series.uid
+    elif place != origin:
+        which = f"{origin.resolve()}!{found.path.relative_to(place).as_posix()}"
+    else:
+        which = str(found.path.resolve())
+    chosen = json.dumps([which, reading.volume, reading.echo, deidentified])
+    return hashlib.sha256(chosen.encode(errors="surrogatepass")).hexdigest()
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a file, or over the names and contents of the files in a folder."""
     if not path.is_dir():

@@ -31,6 +31,7 @@ def write_outputs(
     *,
     series: Series | None,
     input_digest: str,
+    origin_digest: str,
 ) -> None:
     """Write the image in each format, and the sidecar last, so that a result with a sidecar is complete.
 
@@ -41,6 +42,7 @@ def write_outputs(
         destination: what it was planned for.
         series: the DICOM series that it was made from, if it was one.
         input_digest: of what it was made from (`completed.input_digest`).
+        origin_digest: of which scan that is (`completed.origin_digest`).
 
     Raises:
         UsageError: a file is in the way that medgan did not make, or that belongs to the input.
@@ -49,6 +51,7 @@ def write_outputs(
     """
     _spare_source(synthetic.scan.source, plan.files)
     _spare_others(plan)
+    _spare_other_scans(plan, input_digest, origin_digest)
     for kind, path in plan.images.items():
         if kind == "nifti":
             write_nifti(synthetic.scan, path, description=synthetic.description)
@@ -70,6 +73,7 @@ def write_outputs(
             "IntensityRange": synthetic.range.model_dump(),
             "Notice": MARK,
             "InputSHA256": input_digest,
+            "OriginSHA256": origin_digest,
             "OutputSHA256": {path.name: digest_of(path) for path in plan.images.values()},
         },
     )
@@ -121,6 +125,19 @@ def _spare_others(plan: Plan) -> None:
             "exists already, and nothing says that medgan made it",
             file=strange[0],
             remedy="Give another --out.",
+        )
+
+
+def _spare_other_scans(plan: Plan, input_digest: str, origin_digest: str) -> None:
+    """Refuse to write over the result of another scan of the same name: it may be another patient's."""
+    said = _sidecar_of(plan.sidecar).get("Medgan")
+    if not isinstance(said, dict) or "OriginSHA256" not in said:
+        return
+    if said["OriginSHA256"] != origin_digest and said.get("InputSHA256") != input_digest:
+        raise UsageError(
+            "holds the result of another scan of the same name, or of another volume or echo",
+            file=plan.sidecar,
+            remedy="Give another --out, or remove that result.",
         )
 
 

@@ -249,3 +249,18 @@ def test_the_scans_of_an_archive_are_counted_one_by_one(
     ]
     assert medgan(*command).code == 0
     assert "2 of 2 were there already" in medgan(*command).out
+
+
+def test_the_result_of_another_scan_of_the_same_name_is_not_replaced(
+    synthesize: Synthesize, head: Any, tmp_path: Path
+) -> None:
+    """Two patients whose files are called alike, one after the other."""
+    one, other = (head(tmp_path / name / "T1w.nii.gz", "t1", k) for k, name in ((1, "a"), (2, "b")))
+    assert synthesize(one, "-o", tmp_path / "out").code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    refused = synthesize(other, "-o", tmp_path / "out")
+    assert refused.code == 2
+    assert "another scan of the same name" in refused.err
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    head(one, "t1", 5)  # the same file, mended
+    assert synthesize(one, "-o", tmp_path / "out").code == 0
