@@ -66,6 +66,7 @@ _WITHOUT_SIDES = (
 )  # fmt: skip
 _CODE = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 _TAGS = (
+    "BurnedInAnnotation",
     *_OF_SERIES, *_OF_IMAGE, *_OF_SCANNER, "SpecificCharacterSet", "DeidentificationMethodCodeSequence",
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "ImageLaterality", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness",

@@ -99,6 +99,12 @@ def write_derived_series(
         config.disable_value_validation(),
     ):  # both quote values; `valid` checks them
         header = header_of(planes[0])
+        if deidentifier is not None and _has_writing(header):
+            raise InputRefusedError(
+                "has writing burned into its pixels (BurnedInAnnotation), which may name the patient",
+                file=place_of(planes),
+                remedy="Leave out --deidentify, or give a series without it.",
+            )
         of_series = _series_of(header, planes, reference, derivation)
         of_series.DerivationDescription = _ascii(derivation.text, 1024 - len(f" {scaling}.")) + f" {scaling}."
         for k, plane in enumerate(planes):
@@ -190,7 +196,7 @@ def _series_of(
     common.RepetitionTime = common.EchoTime = common.EchoTrainLength = (
         ""  # type 2; the source's are not this contrast's
     )
-    common.BurnedInAnnotation = "NO"
+    common.BurnedInAnnotation = "YES" if _has_writing(header) else "NO"
     scanner, ours = carry_scanner(header), Dataset()
     scanner.PurposeOfReferenceCodeSequence = _code("109101", "Acquisition Equipment")
     ours.Manufacturer = ours.ManufacturerModelName = "medgan"
@@ -198,6 +204,10 @@ def _series_of(
     ours.PurposeOfReferenceCodeSequence = _code("109102", "Processing Equipment")
     common.ContributingEquipmentSequence = Items([scanner, ours])
     return common
+
+
+def _has_writing(header: FileDataset) -> bool:
+    return bool(valid(header, "BurnedInAnnotation") == "YES")
 
 
 def _series_number(source: int | None, contrast: str) -> int:

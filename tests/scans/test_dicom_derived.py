@@ -201,3 +201,33 @@ def test_texts_are_cut_to_what_dicom_allows_and_ascii(
     assert (len(d.SeriesDescription), d.SeriesDescription[:4]) == (64, "?/?/")
     assert len(d.DerivationDescription) <= 1024 and scaling(d)[0] > 0
     assert dicom_errors(written[0]) == []
+
+
+@pytest.mark.robustness("dicom-out-deidentify")
+def test_writing_in_the_pixels_is_said_and_never_called_deidentified(tmp_path: Path) -> None:
+    import pydicom
+
+    from medgan.errors import InputRefusedError
+    from medgan.scans.deidentification import Deidentifier
+    from medgan.scans.dicom_derived import Derivation, write_derived_series
+    from medgan.scans.dicom_writing import write_series
+    from medgan.scans.reading import Reading, read_scan, reference_series
+    from medgan.scans.scan import Scan, Source
+
+    voxels = np.arange(16 * 16 * 4, dtype=np.float32).reshape(16, 16, 4)
+    source = Source(path=tmp_path, kind="array", stem="x")
+    scan = Scan(voxels=voxels, affine=np.diag([-1.0, 1, 3, 1]), source=source)
+    for file in write_series(tmp_path / "s", scan, description="T1w", series_number=1, facts={}):
+        dataset = pydicom.dcmread(file)
+        dataset.BurnedInAnnotation = "YES"
+        dataset.save_as(file)
+    series = reference_series(tmp_path / "s", Reading())
+    derivation = Derivation(description="S", text="t", contrast="t2", version="0")
+    (tmp_path / "o").mkdir()
+    read = read_scan(tmp_path / "s")
+    made = write_derived_series(tmp_path / "o", read, reference=series, derivation=derivation)
+    assert pydicom.dcmread(made[0]).BurnedInAnnotation == "YES"
+    with pytest.raises(InputRefusedError, match="burned into"):
+        write_derived_series(
+            tmp_path / "o", read, reference=series, derivation=derivation, deidentifier=Deidentifier()
+        )
