@@ -99,12 +99,8 @@ def write_derived_series(
         config.disable_value_validation(),
     ):  # both quote values; `valid` checks them
         header = header_of(planes[0])
-        if deidentifier is not None and _has_writing(header):
-            raise InputRefusedError(
-                "has writing burned into its pixels (BurnedInAnnotation), which may name the patient",
-                file=place_of(planes),
-                remedy="Leave out --deidentify, or give a series without it.",
-            )
+        if deidentifier is not None:
+            _refuse_writing(header, place_of(planes))
         of_series = _series_of(header, planes, reference, derivation)
         of_series.DerivationDescription = _ascii(derivation.text, 1024 - len(f" {scaling}.")) + f" {scaling}."
         for k, plane in enumerate(planes):
@@ -204,6 +200,16 @@ def _series_of(
     ours.PurposeOfReferenceCodeSequence = _code("109102", "Processing Equipment")
     common.ContributingEquipmentSequence = Items([scanner, ours])
     return common
+
+
+def _refuse_writing(header: FileDataset, where: Path) -> None:
+    """Refuse to call a series de-identified whose pixels may name the patient."""
+    if _has_writing(header):
+        raise InputRefusedError(
+            "has writing burned into its pixels (BurnedInAnnotation), which may name the patient",
+            file=where,
+            remedy="Leave out --deidentify, or give a series without it.",
+        )
 
 
 def _has_writing(header: FileDataset) -> bool:
