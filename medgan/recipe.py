@@ -94,6 +94,16 @@ class LossSettings(_Settings):
     cycle_ssim: float = Field(0.0, ge=0, le=1, description="Share of 1 - SSIM in the cycle loss.")
     identity: float = Field(0.25, ge=0, description="As a fraction of the cycle weight.")
     structure: float = Field(0.0, ge=0, description="1 - squared local correlation of source and fake.")
+    squared: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the squared error beside the absolute one, on pairs: its optimum is the mean.",
+    )
+    paired: float = Field(
+        1.0,
+        ge=0,
+        description="Of the error on acquired pairs (--paired-dir), as a fraction of the cycle weight.",
+    )
     ramp: float = Field(
         0.0,
         ge=0,
@@ -135,6 +145,16 @@ class SimulationSettings(_Settings):
         None, ge=1, le=10_000, description="Pairs in a step, on the fly; as many as real images where none."
     )
     side: int = Field(192, ge=16, le=4096, description="Side of the pairs' images, on the fly.")
+    side_steps: int = Field(
+        0, ge=0, le=8, description="The side is drawn for each step from so many steps of 32 up and down."
+    )
+    tone: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="How far the intensities of what is translated are varied, on the fly (gamma and range), while "
+        "what it should become stays.",
+    )
     warmup: float = Field(
         0.25,
         ge=0,
@@ -221,7 +241,7 @@ class Recipe(_Settings):
         streamed = self.simulation.on_the_fly
         if streamed and (self.simulation.heads == 0 or self.spatial_dims == 3):
             raise ValueError("simulation.on_the_fly needs simulation.heads above 0 and spatial_dims 2")
-        pairs = self.simulation.side if streamed else None
+        pairs = self.simulation.side - 32 * self.simulation.side_steps if streamed else None
         for name, crop in (("sampling.crop", self.sampling.crop), ("simulation.side", pairs)):
             if crop is not None and crop % step:
                 raise ValueError(f"{name} ({crop}) must be a multiple of {step}")

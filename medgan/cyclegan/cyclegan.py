@@ -15,6 +15,9 @@ from medgan.cyclegan.losses import Adversarial, AdversarialLoss, CycleLoss, Stru
 
 Images = dict[str, torch.Tensor]
 
+SEEN = "_seen"
+"""Ends the name of an image that is shown in the place of another."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -119,14 +122,25 @@ class CycleGAN(nn.Module):
                 parts[f"identity_{key}"] = identity
         return total, {name: value.item() for name, value in parts.items()}
 
-    def supervised_loss(self, pairs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
-        """L1 of both generators on images whose partner is known (simulated pairs), and its parts."""
+    def supervised_loss(
+        self, pairs: Mapping[str, torch.Tensor], *, squared: float = 0.0, name: str = "simulated"
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The error of both generators on images whose partner is known, and its absolute parts.
+
+        Args:
+            pairs: (N, C, ...) images by contrast; where there is one, `t1_seen` is translated in the place of `t1`.
+            squared: weight of the squared error beside the absolute one.
+            name: of the parts in the record, such as `simulated_t2`.
+        """
         total = torch.zeros((), device=next(iter(pairs.values())).device)
         record: dict[str, float] = {}
         for key, other in self.other.items():
-            loss = functional.l1_loss(self.generators[key](pairs[other]), pairs[key])
+            made = self.generators[key](pairs.get(f"{other}{SEEN}", pairs[other]))
+            loss = functional.l1_loss(made, pairs[key])
             total = total + loss
-            record[f"simulated_{key}"] = loss.item()
+            if squared:
+                total = total + squared * functional.mse_loss(made, pairs[key])
+            record[f"{name}_{key}"] = loss.item()
         return total, record
 
     def discriminator_losses(

@@ -68,7 +68,7 @@ class Variety:
     coarse: float = 0.3
     texture: Range = (0.02, 0.07)
     spread: float = 1.0
-    fat_suppressed: float = 0.3
+    fat_suppressed: float = 0.15
     contrast_agent: float = 0.15
 
     def __post_init__(self) -> None:

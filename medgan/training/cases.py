@@ -20,8 +20,9 @@ from medgan.files import sha256, whole_file, write_json
 from medgan.models import Domain
 from medgan.preparation import IntensityRange, Prepared, find_foreground, measure_range, median_range, prepare
 from medgan.recipe import Recipe
-from medgan.scans import Found, Scan, find_scans, read_scan
-from medgan.scans.finding import picture_rank
+from medgan.scans import Found, Scan, read_scan
+from medgan.scans.finding import picture_rank, search
+from medgan.scans.shown_paths import shown_path
 
 _HEAD_SHARE = 0.02
 _CACHE_VERSION = 3
@@ -123,8 +124,9 @@ def prepare_folder(
     Raises:
         InputRefusedError: the folder holds nothing usable.
     """
-    found = find_scans(folder)
-    pictures = _picture_range(found, recipe)
+    held = search(folder)
+    found = held.scans
+    pictures = picture_range(found, recipe)
     cases: list[Case] = []
     refused: list[MedganError] = []
     warnings: list[str] = []
@@ -144,13 +146,15 @@ def prepare_folder(
                 warnings.append(f"{looks}, but lies in the {contrast} folder")
         advance(done, len(found))
     if not cases:
-        causes = "; ".join(str(error).splitlines()[0] for error in refused[:3])
+        causes = "; ".join(f"{shown_path(error.file or folder)}: {error.cause}" for error in refused[:3])
         raise InputRefusedError(
             f"holds no scan to train on ({len(refused)} refused: {causes})",
             file=folder,
             remedy="`medgan inspect` on the folder says of each file what is wrong with it.",
         )
     warnings += _doubts_of_pictures(cases, contrast)
+    if held.left_out:
+        warnings.append(f"{held.left_out} of the {contrast} folder")
     return Cases(contrast, tuple(cases), tuple(refused), tuple(warnings))
 
 
@@ -174,9 +178,9 @@ def _prepare_one(
         raise item.refusal
     given = pictures if item.kind == "picture" else None
     rank = picture_rank(item.path) if item.kind == "picture" else None
-    key = _cache_key(item, recipe, given)
+    key = key_of(item, recipe, given)
     return keep_prepared(
-        lambda: _read_acquired(item),
+        lambda: read_acquired(item),
         key,
         recipe=recipe,
         cache=cache,
@@ -186,7 +190,7 @@ def _prepare_one(
     )
 
 
-def _read_acquired(item: Found) -> Scan:
+def read_acquired(item: Found) -> Scan:
     """Read a scan that a scanner made: what medgan made is nothing to learn from."""
     scan = read_scan(item)
     if scan.source.facts.get("synthetic"):
@@ -257,7 +261,7 @@ def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _picture_range(found: Sequence[Found], recipe: Recipe) -> IntensityRange | None:
+def picture_range(found: Sequence[Found], recipe: Recipe) -> IntensityRange | None:
     """One range for all pictures of a folder.
 
     Slices exported as pictures share one scale, and a slice near the vertex has other percentiles than one
@@ -275,7 +279,7 @@ def _picture_range(found: Sequence[Found], recipe: Recipe) -> IntensityRange | N
     return median_range(ranges) if ranges else None
 
 
-def _cache_key(item: Found, recipe: Recipe, intensity: IntensityRange | None) -> str:
+def key_of(item: Found, recipe: Recipe, intensity: IntensityRange | None) -> str:
     """Changes with the files and with what is done to them, and gives away no name."""
     files = item.series.files if item.series is not None else (item.path,)
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

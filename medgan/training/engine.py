@@ -30,6 +30,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         training: networks, optimisers and how far they are; a restored one goes on where it was.
         batches: the images.
         pairs: simulated pairs, or None.
+        acquired: acquired pairs, or None.
         schedule: sizes, rates and the end.
         epoch_length: steps in an epoch.
         seed: of augmentation, history and dropout.
@@ -43,14 +44,18 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         schedule: Schedule,
         *,
         pairs: Batches | PairStream | None = None,
+        acquired: Batches | None = None,
         epoch_length: int,
         seed: int,
         precision: torch.dtype,
     ) -> None:
         self.training, self.batches, self.pairs, self.schedule = training, batches, pairs, schedule
-        self.seed, self.precision = seed, precision
+        self.acquired, self.seed, self.precision = acquired, seed, precision
         self.torch_device = next(training.gan.parameters()).device
-        self.simulated_weight = training.recipe.simulation.weight * training.recipe.losses.cycle
+        recipe = training.recipe
+        self.simulated_weight = recipe.simulation.weight * recipe.losses.cycle
+        self.paired_weight = recipe.losses.paired * recipe.losses.cycle
+        self.squared = recipe.losses.squared
         epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
         super().__init__(
             device=self.torch_device,
@@ -87,17 +92,21 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         """Whether the next step sees simulated pairs alone."""
         return self.pairs is not None and self.progress < self.schedule.warmup
 
-    def images(self) -> tuple[Images, Images]:
-        """The next step's real images and simulated pairs, either of which may be empty."""
-        number, scale = self.training.step, self.scale
-        real = {} if self.warming_up else self.batches.batch(number, scale=scale)
+    def images(self, *, every_kind: bool = False) -> tuple[Images, Images, Images]:
+        """The next step's real images, simulated pairs and acquired pairs, any of which may be empty.
+
+        With `every_kind`, those of a step after the warm-up at full size, whatever the progress.
+        """
+        number, scale = self.training.step, 1 if every_kind else self.scale
+        real = {} if self.warming_up and not every_kind else self.batches.batch(number, scale=scale)
         pairs = self.pairs.batch(number, scale=scale) if self.pairs is not None else {}
-        return self._moved(real), self._moved(pairs)
+        acquired = self.acquired.batch(number, scale=scale) if self.acquired is not None else {}
+        return self._moved(real), self._moved(pairs), self._moved(acquired)
 
     def _moved(self, images: Images) -> Images:
         return {key: value.to(self.torch_device, non_blocking=True) for key, value in images.items()}
 
-    def step(self, real: Images, pairs: Images) -> dict[str, float]:
+    def step(self, real: Images, pairs: Images, acquired: Images) -> dict[str, float]:
         """One update of the generators, and with real images one of the discriminators."""
         training, gan = self.training, self.training.gan
         number = training.step
@@ -116,10 +125,14 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
                 gan.discriminators.requires_grad_(False)
                 made = gan.translate(real, identity=weights.identity > 0)
                 loss, record = gan.generator_losses(made, weights, chance)
-            if pairs:
-                supervised, more = gan.supervised_loss(pairs)
-                loss = loss + self.simulated_weight * supervised
-                record |= more
+            for name, weight, known in (
+                ("simulated", self.simulated_weight, pairs),
+                ("paired", self.paired_weight, acquired),
+            ):
+                if known:
+                    supervised, more = gan.supervised_loss(known, squared=self.squared, name=name)
+                    loss = loss + weight * supervised
+                    record |= more
         _update(training.generator_optimiser, loss)
         if real:
             with autocast:
@@ -146,7 +159,7 @@ class _Stream:
     def __init__(self, trainer: CycleGANTrainer) -> None:
         self.trainer = trainer
 
-    def __iter__(self) -> Iterator[tuple[Images, Images]]:
+    def __iter__(self) -> Iterator[tuple[Images, Images, Images]]:
         while True:
             yield self.trainer.images()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from medgan.cyclegan.cyclegan import SEEN
 from medgan.recipe import Recipe
 from medgan.simulation import Anatomy, Variety, simulate_batch
 from medgan.training.sampling import shrunk
 
 _AHEAD = 3
+_TONES = 1
 
 
 class PairStream:
@@ -90,13 +93,16 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
     ) -> None:
         self.anatomies, self.slab, self.seed, self.variety = anatomies, slab, seed, variety
         self.count = recipe.simulation.pairs or recipe.sampling.batch_size
-        self.side = recipe.simulation.side
+        self.side, self.side_steps = recipe.simulation.side, recipe.simulation.side_steps
+        self.tone = recipe.simulation.tone
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
+        chance = np.random.default_rng([self.seed, step, _TONES])
+        side = self.side + 32 * int(chance.integers(-self.side_steps, self.side_steps + 1))
         pairs = simulate_batch(
             self.anatomies,
             count=self.count,
-            shape=(self.slab, self.side, self.side),
+            shape=(self.slab, side, side),
             seed=(self.seed, step),
             variety=self.variety,
         )
@@ -105,4 +111,22 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
             low, high = pairs.ranges[key][:, :, None, None, None].unbind(1)
             scaled = ((image - low) * (2 / (high - low)) - 1).clamp_(-1, 1)
             images[key] = scaled.masked_fill_(~pairs.foreground, -1.0)
+            if self.tone:
+                images[f"{key}{SEEN}"] = _toned(images[key], self.tone, chance)
         return images
+
+
+def _toned(images: torch.Tensor, strength: float, chance: np.random.Generator) -> torch.Tensor:
+    """Images of other ranges and gammas: a scanner's, and a range's that is measured a little otherwise."""
+    shape = (len(images), *[1] * (images.ndim - 1))
+    exponents, gains, offsets = (
+        torch.from_numpy(values.reshape(shape).astype(np.float32))
+        for values in (
+            np.exp(chance.uniform(-strength, strength, len(images))),
+            chance.uniform(1 - 0.5 * strength, 1 + strength, len(images)),
+            chance.uniform(-0.15 * strength, 0.15 * strength, len(images)),
+        )
+    )
+    unit = ((images + 1) / 2) ** exponents
+    toned = (unit * gains + offsets).clamp_(0, 1) * 2 - 1
+    return torch.where(images > -1, toned, images)

@@ -17,11 +17,18 @@ from medgan.simulation import Anatomy, procedural_head
 from medgan.training.anatomies import prepare_anatomies
 from medgan.training.streaming import PairStream
 
+_SMALL = (
+    "simulation.pairs=3",
+    "simulation.side=32",
+    "simulation.side_steps=0",
+    "simulation.tone=0",
+    "simulation.heads=1",
+)
+
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    changes = ["simulation.pairs=3", "simulation.side=32", "simulation.heads=1"]
-    return load_recipe("pretraining", changes)
+    return load_recipe("pretraining", _SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,43 @@ def test_a_batch_follows_from_its_step_alone(
     assert all(torch.equal(resumed.batch(2)[key], third[key]) for key in third)
     assert all(torch.equal(stream.batch(1)[key], second[key]) for key in second)  # back again
     resumed.close()
+
+
+def test_sides_differ_from_step_to_step_where_asked_for(anatomies: list[Anatomy]) -> None:
+    changes = [
+        "simulation.pairs=1",
+        "simulation.side=64",
+        "simulation.side_steps=1",
+        "discriminator.layers=1",
+    ]
+    stream = PairStream(anatomies, load_recipe("pretraining", changes), slab=3, seed=0)
+    assert {stream.batch(step)["t1"].shape[-1] for step in range(12)} == {32, 64, 96}
+    stream.close()
+
+
+def test_tones_vary_what_is_translated_and_leave_what_it_should_become(anatomies: list[Anatomy]) -> None:
+    plain, varied = (
+        PairStream(
+            anatomies, load_recipe("pretraining", [*_SMALL, f"simulation.tone={tone}"]), slab=3, seed=0
+        )
+        for tone in (0, 0.3)
+    )
+    before, after = plain.batch(3), varied.batch(3)
+    for key in ("t1", "t2"):
+        assert torch.equal(before[key], after[key])
+        seen = after[f"{key}_seen"]
+        head = before[key] > -1
+        assert torch.equal(seen[~head], before[key][~head])
+        apart = (seen - before[key])[head].abs()
+        assert 0.01 < apart.mean() < 0.4
+        assert seen.min() >= -1
+        assert seen.max() <= 1
+        for one, other in zip(seen, before[key], strict=True):  # a tone keeps what is brighter brighter
+            inside = (other > -0.9) & (one > -1) & (one < 1)
+            order = other[inside].argsort()
+            assert (one[inside][order].diff() >= -1e-5).all()
+    plain.close()
+    varied.close()
 
 
 def test_images_are_as_a_network_sees_scans(stream: PairStream) -> None:
@@ -132,6 +176,7 @@ def test_a_training_on_pairs_drawn_on_the_fly_leaves_a_model_and_no_cache(
         "simulation.on_the_fly=true",
         "simulation.pairs=2",
         "simulation.side=24",
+        "simulation.side_steps=0",
         "simulation.warmup=0.5",
     ]
 
