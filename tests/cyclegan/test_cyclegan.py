@@ -212,6 +212,25 @@ def test_the_loss_of_simulated_pairs_is_l1_of_both_directions_and_changes_genera
     assert all(parameter.grad is None for parameter in gan.discriminators.parameters())
 
 
+def test_the_squared_error_counts_beside_the_absolute_one_by_its_weight() -> None:
+    gan, pairs = small_gan(), batch()
+    loss, record = gan.supervised_loss(pairs, squared=2.0, name="paired")
+    assert set(record) == {"paired_t1", "paired_t2"}
+    squared = sum(
+        ((gan.generators[key](pairs[other]) - pairs[key]) ** 2).mean().item()
+        for key, other in (("t1", "t2"), ("t2", "t1"))
+    )
+    assert loss.item() == pytest.approx(sum(record.values()) + 2.0 * squared, rel=1e-5)
+
+
+def test_what_is_seen_in_the_place_of_an_image_is_translated_and_the_image_stays_the_aim() -> None:
+    gan, pairs = small_gan(), batch()
+    seen = {f"{key}_seen": image * 0.5 for key, image in pairs.items()}
+    _, record = gan.supervised_loss(pairs | seen)
+    expected = (gan.generators["t2"](pairs["t1"] * 0.5) - pairs["t2"]).abs().mean().item()
+    assert record["simulated_t2"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_perfect_generators_have_no_loss_on_simulated_pairs() -> None:
     image = batch()["t1"]
     loss, _ = gan_of(Negative, says=1.0).supervised_loss({"t1": image, "t2": -image})
