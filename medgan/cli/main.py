@@ -15,6 +15,8 @@ from medgan import __version__
 _COMMANDS = {
     "train": "Train on a folder of T1w and a folder of T2w scans, unpaired.",
     "synthesize": "Make the missing contrast of scans.",
+    "evaluate": "Compare synthetic images with the scans that were acquired.",
+    "models": "List models: those that come with medgan, and one's own.",
     "inspect": "Show what medgan sees in files and folders.",
     "simulate": "Make T1w and T2w scans by physics, from label maps or from heads made by code.",
     "demo": "Train and synthesise on procedural heads, in about two minutes.",
@@ -119,10 +121,11 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _explain(error: Any) -> None:
     """Three parts: file, cause, way out."""
-    from medgan.cli.screen import harmless
+    from medgan.scans.shown_paths import shown_path
+    from medgan.texts import printable_lines
 
     if error.file is not None:
-        click.echo(f"{harmless(str(error.file))}:", err=True)
-    click.echo(click.style("Error: ", fg="red") + harmless(error.cause), err=True)
+        click.echo(f"{shown_path(error.file)}:", err=True)
+    click.echo(click.style("Error: ", fg="red") + printable_lines(error.cause), err=True)
     if error.remedy:
-        click.echo(harmless(error.remedy), err=True)
+        click.echo(printable_lines(error.remedy), err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.progress import TaskID
 
-from medgan.cli.screen import NOTICE, Screen, common_options, device_option, duration
+from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option, duration
 from medgan.contrasts import CONTRASTS, contrast
 from medgan.training.observer import Observer, Status
 
@@ -30,19 +30,17 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
 @click.option(
     "--t1-dir",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="DIR",
     help="Folder of T1w scans: NIfTI, DICOM, PNG or JPEG, nested or not.",
 )
-@click.option(
-    "--t2-dir", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The same for T2w."
-)
+@click.option("--t2-dir", required=True, type=PathType(), metavar="DIR", help="The same for T2w.")
 @click.option(
     "-o",
     "--out",
     default="medgan-run",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="RUN",
     help="Folder of the run; it must be new, but for --resume.",
 )
@@ -61,13 +59,23 @@ The model is in RUN/model; previews of every epoch are in RUN/previews."""
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --out from its newest checkpoint.")
 @click.option(
-    "--init", metavar="MODEL", help="Start from the weights of this run or model; none for fresh ones."
+    "--init",
+    type=PathType(),
+    metavar="NAME|DIR|none",
+    help="Start from the weights of this model; none for fresh ones. If not given, from those of the model that "
+    "comes with medgan, where the recipe's generator is like its own.",
 )
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="DIR",
     help="Label maps to simulate pairs from, for recipes that do so on the fly.",
+)
+@click.option(
+    "--paired-dir",
+    type=PathType(),
+    metavar="DIR",
+    help="Acquired pairs, for a supervised term: T1 and T2 folders with files of the same names, pairs on one grid.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of weights and sampling.  [default: 0]"
@@ -83,8 +91,9 @@ def command(
     epochs: int | None,
     max_minutes: float | None,
     resume: bool,
-    init: str | None,
+    init: Path | None,
     labels: Path | None,
+    paired_dir: Path | None,
     seed: int | None,
     device: str,
     quiet: bool,
@@ -106,6 +115,7 @@ def command(
             resume=resume,
             init=init,
             labels=labels,
+            paired_dir=paired_dir,
             seed=seed,
             device=device,
             observer=observer,
@@ -138,19 +148,23 @@ class TrainingScreen(Observer):
     def preparing(self, contrast: str, done: int, total: int) -> None:
         """A bar for each folder."""
         if contrast not in self._preparing:
-            what = "Simulating pairs" if contrast == "simulated" else f"Preparing {contrast}"
+            words = {"simulated": "Simulating pairs", "paired": "Preparing acquired pairs"}
+            what = words.get(contrast, f"Preparing {contrast}")
             self._preparing[contrast] = self.bars.add_task(what, total=total)
         self.bars.update(self._preparing[contrast], completed=done)
 
     def planned(self, plan: Plan) -> None:
         """What was found and will be done."""
+        from medgan.scans.shown_paths import shown_path
+
         for task in self._preparing.values():
             self.bars.remove_task(task)
         for line in plan_lines(plan):
             self.screen.say(line)
         for cases in plan.domains.values():
             for error in cases.refused:
-                self.screen.warn(f"not used: {error.file}: {error.cause}")
+                where = f"{shown_path(error.file)}: " if error.file is not None else ""
+                self.screen.warn(f"not used: {where}{error.cause}")
             for case in cases.cases:
                 for text in case.warnings:
                     self.screen.detail(f"{case.name}: {text}")
@@ -196,15 +210,18 @@ def plan_lines(plan: Plan) -> list[str]:
         f"batches of {recipe.sampling.batch_size} at {size}"
     )
     if recipe.simulation.heads:
+        streamed, warmup = recipe.simulation.on_the_fly, recipe.simulation.warmup
+        heads = "heads drawn on the fly" if streamed else f"{recipe.simulation.heads} procedural heads"
         lines.append(
-            f"The first {recipe.simulation.warmup:.0%} is a warm-up on simulated pairs of "
-            + (
-                "heads drawn on the fly"
-                if recipe.simulation.on_the_fly
-                else f"{recipe.simulation.heads} procedural heads"
-            )
-            + "; they stay mixed in after that. No real image is paired."
+            f"The first {warmup:.0%} is a warm-up on simulated pairs of {heads}; they stay mixed in after that."
+            if warmup
+            else f"Simulated pairs of {heads} are mixed in."
         )
+    lines.append(
+        f"Acquired pairs: {plan.paired}, shown as such beside the unpaired scans."
+        if plan.paired
+        else "No real image is paired."
+    )
     if recipe.training.coarse:
         parts = ", ".join(f"{stage.share:.0%} at 1/{stage.scale} size" for stage in recipe.training.coarse)
         lines.append(f"It begins with {parts}, then goes on at full size.")
@@ -223,6 +240,7 @@ def plan_lines(plan: Plan) -> list[str]:
     done = f", {plan.done} of them done" if plan.done else ""
     guess = plan.estimate
     memory = f", about {guess.memory / 2**30:.1f} GiB of memory" if guess.memory else ""
+    lines.append(plan.start)
     lines.append(f"Training: {length}{limit}{done}.")
     lines.append(
         f"Estimate: {duration(guess.seconds)} ({guess.seconds_per_step:.2f} s a full-size step){memory}."

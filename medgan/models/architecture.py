@@ -42,3 +42,12 @@ def build_discriminator(recipe: Recipe, *, slab: int) -> nn.Module:
         layers=settings.layers,
         views=settings.views,
     )
+
+
+_STRUCTURE = ("kind", "channels", "residual_units", "upsampling", "finest_skip")
+
+
+def generators_fit(one: Recipe, other: Recipe) -> bool:
+    """Whether the generators of two recipes have the same layers, whatever the number of slices in a slab."""
+    same = all(getattr(one.generator, name) == getattr(other.generator, name) for name in _STRUCTURE)
+    return same and one.spatial_dims == other.spatial_dims

@@ -19,7 +19,10 @@ from medgan.errors import ModelRefusedError
 from medgan.files import sha256, whole_folder, write_json, write_text
 from medgan.models.architecture import build_generator
 from medgan.models.card import model_card
-from medgan.models.manifest import MANIFEST, Domain, History, Manifest, Weights, read_manifest
+from medgan.models.catalogue import default_model, find_model, name_of
+from medgan.models.content import AGAIN, MANIFEST
+from medgan.models.manifest import Domain, Manifest, read_manifest
+from medgan.models.parts import History, Weights
 from medgan.recipe import Recipe
 
 
@@ -36,6 +39,14 @@ class Model:
     folder: Path
     manifest: Manifest
     digest: str
+
+    @property
+    def in_a_line(self) -> str:
+        """Its name, where it is from, what made it and when, and what it is for."""
+        manifest, name = self.manifest, name_of(self.folder)
+        whence = f"{name}, which comes with medgan" if name else f"{manifest.name} in {self.folder}"
+        purpose = f": {manifest.about.purpose}" if manifest.about.purpose else ""
+        return f"{whence} (made by medgan {manifest.medgan_version} on {manifest.created[:10]}){purpose}"
 
     def check(self, target: str) -> Weights:
         """What the manifest says of the weights that make `target`.
@@ -64,18 +75,18 @@ class Model:
         content = _read_weights(file, network)
         if hashlib.sha256(content).hexdigest() != weights.sha256:
             raise ModelRefusedError(
-                "does not have the checksum that model.json states", file=file, remedy=_AGAIN
+                "does not have the checksum that model.json states", file=file, remedy=AGAIN
             )
         try:
             tensors = safetensors.torch.load(content)
             network.load_state_dict(tensors, assign=True)
         except (safetensors.SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
             raise ModelRefusedError(
-                f"does not fit model.json: {str(error)[:500]}", file=file, remedy=_AGAIN
+                f"does not fit model.json: {str(error)[:500]}", file=file, remedy=AGAIN
             ) from error
         if not all(t.dtype == torch.float32 and bool(t.isfinite().all()) for t in tensors.values()):
             raise ModelRefusedError(
-                "holds weights that are no finite float32 numbers", file=file, remedy=_AGAIN
+                "holds weights that are no finite float32 numbers", file=file, remedy=AGAIN
             )
         return network.eval()
 
@@ -91,44 +102,27 @@ def _read_weights(file: Path, network: nn.Module) -> bytes:
     expected = sum(4 * tensor.numel() for tensor in network.state_dict().values())
     try:
         if file.stat().st_size > expected + _LARGEST_HEADER:
-            raise ModelRefusedError("is larger than the network of model.json", file=file, remedy=_AGAIN)
+            raise ModelRefusedError("is larger than the network of model.json", file=file, remedy=AGAIN)
         return file.read_bytes()
     except FileNotFoundError:
-        raise ModelRefusedError("is missing from the model folder", file=file, remedy=_AGAIN) from None
+        raise ModelRefusedError("is missing from the model folder", file=file, remedy=AGAIN) from None
     except OSError as error:
         raise ModelRefusedError(
-            f"cannot be read: {error.strerror or error}", file=file, remedy=_AGAIN
+            f"cannot be read: {error.strerror or error}", file=file, remedy=AGAIN
         ) from error
 
 
-def load_model(path: str | Path) -> Model:
-    """Read a model folder, or the model in a run folder.
+def load_model(name: str | Path | None = None) -> Model:
+    """Read a model: one that comes with medgan, a model folder, or the one in a run folder.
 
     Args:
-        path: a run of `medgan train`, or a model folder.
+        name: a name that `medgan models` lists, a run of `medgan train`, or a model folder; the default model where
+            none is given. A folder of that name wins.
 
     Raises:
-        ModelRefusedError: there is none, or it is damaged or of another format version.
+        ModelRefusedError: there is none, or it is damaged or of another version.
     """
-    folder = Path(path)
-    try:
-        is_folder = folder.is_dir()
-    except OSError as error:
-        raise ModelRefusedError(
-            f"cannot be read: {error.strerror}", file=folder, remedy="Check the path."
-        ) from error
-    if not is_folder:
-        if folder.is_file():
-            _refuse_pickle(folder)
-        raise ModelRefusedError(
-            "is not a model folder" if folder.exists() else "there is no such model",
-            file=folder,
-            remedy="Give a run folder of `medgan train`, or the model folder in it.",
-        )
-    if not (folder / MANIFEST).exists() and (folder / "model").is_dir():
-        folder = folder / "model"
-    for file in sorted(folder.iterdir()):
-        _refuse_pickle(file)
+    folder = find_model(default_model() if name is None else name)
     manifest = read_manifest(folder)
     return Model(folder=folder, manifest=manifest, digest=sha256(folder / MANIFEST))
 
@@ -183,46 +177,6 @@ def save_model(
         write_text(temporary / "README.md", model_card(manifest))
 
 
-_PICKLE_SUFFIXES = (
-    ".pkl",
-    ".pickle",
-    ".pt",
-    ".pth",
-    ".ckpt",
-    ".bin",
-    ".joblib",
-    ".npy",
-    ".npz",
-    ".h5",
-    ".keras",
-)
-_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
-_ZIP_START = b"PK\x03\x04"
-
-
-def _refuse_pickle(file: Path) -> None:
-    """Refuse what is a pickle, or could hold one, by its name and first bytes; it is never loaded.
-
-    Raises:
-        ModelRefusedError: so it is.
-    """
-    if not file.is_file() or file.suffix == ".safetensors":  # which is read by a parser that knows no pickle
-        return
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(4)
-    except OSError as error:
-        raise ModelRefusedError(
-            f"cannot be read: {error.strerror or error}", file=file, remedy="Check its permissions."
-        ) from error
-    if file.suffix.lower() in _PICKLE_SUFFIXES or start[:2] in _PICKLE_STARTS or start == _ZIP_START:
-        raise ModelRefusedError(
-            "is, or may hold, a pickle: loading one can run any code, so medgan never does",
-            file=file,
-            remedy="Use a model folder of medgan (model.json and safetensors), and nothing else in it.",
-        )
-
-
 def _library_versions() -> dict[str, str]:
     import importlib.metadata
 
@@ -234,4 +188,3 @@ def _library_versions() -> dict[str, str]:
 
 _LARGEST_HEADER = 4 << 20
 """Bytes that may precede the weights in a file."""
-_AGAIN = "The folder is damaged: copy it again from where it came, or train again."

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from medgan.contrasts import CONTRASTS
+from medgan import __version__
 from medgan.errors import ModelRefusedError
+from medgan.models.content import AGAIN, FORMAT_VERSION, MANIFEST, read_content
+from medgan.models.parts import About, History, Part, Weights, check_directions
 from medgan.preparation import IntensityRange
 from medgan.recipe import LARGEST_SLAB, Recipe
 
-FORMAT_VERSION = 1
-MANIFEST = "model.json"
-_LARGEST = 4 << 20
+_OF_TRAINING = ("augmentation", "discriminator", "losses", "simulation", "optimiser", "training")
+"""Parts of a recipe that do not change what a trained model makes, but for the precision in the last."""
+_LISTED = 4
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Weights(_Part):
-    """The safetensors file of one direction, which is called after its contrasts (`t1_to_t2.safetensors`)."""
-
-    source: str = Field(pattern=r"^[a-z0-9]{1,16}$")
-    target: str = Field(pattern=r"^[a-z0-9]{1,16}$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    parameters: int = Field(ge=1)
-
-    @property
-    def file_name(self) -> str:
-        """Made from the contrasts, so that no manifest can point elsewhere."""
-        return f"{self.source}_to_{self.target}.safetensors"
-
-
-class Domain(_Part):
+class Domain(Part):
     """What the model has learnt of one contrast, and from what; no names.
 
     Attributes:
@@ -58,18 +41,7 @@ class Domain(_Part):
     fingerprint: str
 
 
-class History(_Part):
-    """How it was trained."""
-
-    steps: int
-    epochs: int
-    minutes: float
-    seed: int
-    device: str
-    precision: str
-
-
-class Manifest(_Part):
+class Manifest(Part):
     """Everything in `model.json`."""
 
     format: Literal["medgan-model"] = "medgan-model"
@@ -84,13 +56,11 @@ class Manifest(_Part):
     domains: dict[str, Domain]
     directions: tuple[Weights, ...]
     training: History
+    about: About = About()
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> Manifest:
-        for weights in self.directions:
-            unknown = {weights.source, weights.target} - (self.domains.keys() & CONTRASTS.keys())
-            if unknown or weights.source == weights.target:
-                raise ValueError(f"{weights.file_name} goes between contrasts that it does not describe")
+        check_directions(self.directions, self.domains)
         return self
 
     def direction(self, target: str) -> Weights | None:
@@ -101,53 +71,55 @@ class Manifest(_Part):
 def read_manifest(folder: Path) -> Manifest:
     """Read and check `model.json`.
 
+    Settings that this medgan does not know, since they came or went in another version, are passed over where they
+    are of training alone.
+
     Raises:
-        ModelRefusedError: it is missing, too large, damaged or of another format version.
+        ModelRefusedError: it is missing, too large, damaged or of another version.
     """
-    file = folder / MANIFEST
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise ModelRefusedError(
-                f"is larger than {_LARGEST >> 20} MiB, so it is no manifest", file=file, remedy=_AGAIN
-            )
-        content: Any = json.loads(
-            file.read_text(encoding="utf-8"), object_pairs_hook=_each_once, parse_constant=_refuse_constant
-        )
-    except FileNotFoundError:
-        raise ModelRefusedError(
-            "is not a model: it has no model.json",
-            file=folder,
-            remedy="Give a run folder of `medgan train`, or the model folder in it.",
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelRefusedError(f"cannot be read: {error}", file=file, remedy=_AGAIN) from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ModelRefusedError(
-            f"is of model format {repr(version)[:40]}; this medgan reads format {FORMAT_VERSION}",
-            file=file,
-            remedy="Use the medgan version that wrote it, or train again.",
-        )
+    content = read_content(folder)
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part)[:80] for part in first["loc"])
-        raise ModelRefusedError(
-            f"is damaged: {where}: {first['msg'][:300]}", file=file, remedy=_AGAIN
-        ) from error
+        unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
+        if len(unknown) < error.error_count() or not all(map(_is_of_training, unknown)):
+            raise _refusal(folder / MANIFEST, content, error) from error
+    for _, section, setting in unknown:
+        del content["recipe"][section][setting]
+    try:
+        if "precision" not in content["recipe"].get("training", ()):
+            raise ModelRefusedError(
+                "is damaged: recipe.training.precision is missing", file=folder / MANIFEST, remedy=AGAIN
+            )
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise _refusal(folder / MANIFEST, content, error) from error
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are each there once; readers differ in which of two they believe."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError("a key is there twice")
-    return content
+def _is_of_training(place: tuple[int | str, ...]) -> bool:
+    return len(place) == 3 and place[0] == "recipe" and place[1] in _OF_TRAINING
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-_AGAIN = "The folder is damaged: copy it again from where it came, or train again."
+def _refusal(file: Path, content: dict[str, Any], error: ValidationError) -> ModelRefusedError:
+    """Damaged, or of another version, as far as can be told."""
+    problems = error.errors()
+    places = [".".join(str(part)[:80] for part in problem["loc"]) for problem in problems]
+    wrote = str(content.get("medgan_version"))[:40]
+    unknown = [
+        place for place, problem in zip(places, problems, strict=True) if problem["type"] == "extra_forbidden"
+    ]
+    if len(unknown) == len(problems):
+        listed = ", ".join(unknown[:_LISTED]) + (", ..." if unknown[_LISTED:] else "")
+        cause = (
+            f"is of another version of medgan, or damaged: this one ({__version__}) does not know {listed}"
+        )
+    elif wrote != __version__:
+        cause = f"is of medgan {wrote}, and this one ({__version__}) cannot read it: "
+        cause += f"{places[0]}: {problems[0]['msg'][:300]}"
+    else:
+        return ModelRefusedError(
+            f"is damaged: {places[0]}: {problems[0]['msg'][:300]}", file=file, remedy=AGAIN
+        )
+    return ModelRefusedError(
+        cause, file=file, remedy=f"Use the medgan that wrote it ({wrote} by its own word), or train again."
+    )

@@ -15,7 +15,7 @@ def synthesize(
     image: str | Path | Any,
     *,
     target: str,
-    model: str | Path | Model,
+    model: str | Path | Model | None = None,
     series: str | None = None,
     volume: int | None = None,
     echo: float | None = None,
@@ -28,7 +28,8 @@ def synthesize(
     Args:
         image: a NIfTI, PNG or JPEG file, a DICOM folder, a zip archive of one, or a nibabel image.
         target: the contrast to make, `t1` or `t2`.
-        model: a run or model folder, or what `load_model` returned.
+        model: a name that `medgan models` lists, a run or model folder, or what `load_model` returned; the model
+            that comes with medgan where none is given. Unlike the command, this never looks for ./medgan-run.
         series: SeriesInstanceUID or SeriesNumber, where a DICOM folder holds several.
         volume: which volume of a 4D file, counted from 0.
         echo: echo time in ms, where a DICOM series holds several.
@@ -45,7 +46,7 @@ def synthesize(
         ModelRefusedError: the model is missing, damaged or has no such direction.
 
     Example:
-        >>> t2 = medgan.synthesize("scan.nii.gz", target="t2", model="medgan-run")
+        >>> t2 = medgan.synthesize("scan.nii.gz", target="t2")
         >>> nibabel.save(t2, "t2.nii.gz")
     """
     loaded = model if isinstance(model, Model) else load_model(model)

@@ -11,16 +11,18 @@ from pathlib import Path
 from medgan.devices import DeviceChoice, choose_device, memory_errors
 from medgan.errors import ModelRefusedError, UsageError
 from medgan.files import is_leftover, locked, remove_leftovers
-from medgan.models import load_model
+from medgan.models import Origin
 from medgan.recipe import Recipe, load_recipe
 from medgan.training.anatomies import Anatomies, prepare_anatomies
 from medgan.training.cases import Cases, is_cached, prepare_folder
 from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
 from medgan.training.observer import Observer
+from medgan.training.paired import prepare_pairs
 from medgan.training.schedule import Schedule
 from medgan.training.simulated import simulate_pairs
 from medgan.training.spacing import settle_spacing
+from medgan.training.start import WITH_LEARNT_WEIGHTS, Start, choose_start, known_start
 
 _SEEDS = 2**31
 
@@ -38,6 +40,7 @@ def train(
     init: str | Path | None = None,
     seed: int | None = None,
     labels: str | Path | None = None,
+    paired_dir: str | Path | None = None,
     device: str = "auto",
     observer: Observer | None = None,
 ) -> Path:
@@ -53,10 +56,13 @@ def train(
         max_minutes: time limit, preparation not counted. The schedule then follows the clock, so that the
             learning rate has fallen when the time is up; two such runs are not equal bit for bit.
         resume: go on from the run's newest checkpoint.
-        init: a run or model folder whose weights to start from; `none` for fresh ones.
+        init: a model whose weights to start from, as for `load_model`; `none` for fresh ones. Where none is given,
+            those of the model that comes with medgan, if the recipe's generator is like its own.
         seed: of weights, sampling and augmentation; 0 where none is given.
         labels: folder of label maps to simulate pairs from, where the recipe does so on the fly; procedural heads
             where none is given.
+        paired_dir: folder of acquired pairs, for a supervised term beside the unpaired ones: T1w and T2w scans of the
+            same heads, each pair on one grid and of one name but for the contrast.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         observer: told of all that happens.
 
@@ -73,23 +79,36 @@ def train(
     """
     run, folders = Path(out), {"t1": Path(t1_dir), "t2": Path(t2_dir)}
     _check_folders(run, folders)
-    request = _settle(run, recipe, changes, epochs, max_minutes, resume=resume, seed=seed)
-    start = None if init is None or str(init) == "none" else load_model(init)
-    check_loggers(request.recipe.training)
-    if labels is not None and not request.recipe.simulation.on_the_fly:
-        raise UsageError(
-            "--labels is for recipes that simulate on the fly",
-            remedy="Add --set simulation.on_the_fly=true, or leave --labels out.",
-        )
+    asked = _Asked(recipe, tuple(changes), epochs, max_minutes, seed, init, labels, paired_dir)
+    request = _resumed(run, asked) if resume else _new(run, asked)
+    _check_settings(request.recipe, labels)
     chosen = choose_device(device)
     with locked(run), memory_errors():
         for place in (run, *(run / name for name in ("checkpoints", "cache", "previews"))):
             remove_leftovers(place)
-        job = _prepare(
-            run, folders, request, None if labels is None else Path(labels), chosen, observer or Observer()
-        )
-        job.run(resume=resume, start=start)
+        job = _prepare(run, folders, request, asked, chosen, observer or Observer())
+        job.run(resume=resume)
     return run
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller says of recipe, length, seed, first weights and pairs."""
+
+    recipe: str | Path | None
+    changes: tuple[str, ...]
+    epochs: int | None
+    max_minutes: float | None
+    seed: int | None
+    init: str | Path | None
+    labels: str | Path | None
+    paired_dir: str | Path | None
+
+    def load_recipe(self, name: str | Path, *, learnt: bool) -> Recipe:
+        """The recipe with all changes; those that learnt weights call for come before the caller's own."""
+        first = WITH_LEARNT_WEIGHTS if learnt else ()
+        length = () if self.epochs is None else (f"training.epochs={self.epochs}",)
+        return load_recipe(name, [*first, *self.changes, *length])
 
 
 @dataclass(frozen=True)
@@ -100,17 +119,18 @@ class _Request:
     seed: int
     epochs: int | None
     max_minutes: float | None
+    start: Start
 
 
 def _prepare(
     run: Path,
     folders: Mapping[str, Path],
     request: _Request,
-    labels: Path | None,
+    asked: _Asked,
     device: DeviceChoice,
     observer: Observer,
 ) -> Job:
-    """Read and prepare all scans, and simulate pairs."""
+    """Read and prepare all scans and pairs, and simulate pairs."""
     settings = settle_spacing(request.recipe, folders.values())
     domains = {
         key: prepare_folder(
@@ -127,12 +147,36 @@ def _prepare(
     if settings.simulation.on_the_fly:
         heads = settings.simulation.heads
         pairs = prepare_anatomies(
-            labels, heads=heads, seed=request.seed, cache=run / "cache", advance=simulating
+            None if asked.labels is None else Path(asked.labels),
+            heads=heads,
+            seed=request.seed,
+            cache=run / "cache",
+            advance=simulating,
         )
     else:
         pairs = simulate_pairs(settings, domains, cache=run / "cache", seed=request.seed, advance=simulating)
     schedule, length = _schedule(settings, domains, request.epochs, request.max_minutes)
-    return Job(run, settings, domains, pairs, device, schedule, length, request.seed, observer)
+    return Job(
+        run,
+        settings,
+        domains,
+        pairs,
+        _acquired(asked, settings, run / "cache", observer),
+        device,
+        schedule,
+        length,
+        request.seed,
+        request.start,
+        observer,
+    )
+
+
+def _acquired(asked: _Asked, recipe: Recipe, cache: Path, observer: Observer) -> dict[str, Cases] | None:
+    """The acquired pairs, if there are any."""
+    if asked.paired_dir is None:
+        return None
+    preparing = functools.partial(observer.preparing, "paired")
+    return prepare_pairs(Path(asked.paired_dir), recipe=recipe, cache=cache, advance=preparing)
 
 
 def _check_folders(run: Path, folders: Mapping[str, Path]) -> None:
@@ -153,47 +197,63 @@ def _check_folders(run: Path, folders: Mapping[str, Path]) -> None:
             )
 
 
-def _settle(
-    run: Path,
-    recipe: str | Path | None,
-    changes: Sequence[str],
-    epochs: int | None,
-    max_minutes: float | None,
-    *,
-    resume: bool,
-    seed: int | None,
-) -> _Request:
-    """Settle recipe, seed and length, with what the run was started with where it is gone on with."""
-    if max_minutes is not None and max_minutes <= 0:
-        raise UsageError(f"--max-minutes must be positive; it is {max_minutes}")
-    if epochs is not None:
-        changes = [*changes, f"training.epochs={epochs}"]
-    if not resume:
-        if run.exists() and not _holds_no_training(run):
-            raise UsageError(
-                "exists already and is not empty",
-                file=run,
-                remedy="Give another folder with --out, or go on with it with --resume.",
-            )
-        if seed is not None and not 0 <= seed < _SEEDS:
-            raise UsageError(f"seed {seed} must be from 0 to {_SEEDS - 1}")
-        return _Request(load_recipe(recipe or "slices", changes), seed or 0, epochs, max_minutes)
-    kept = run / "run.json"
+def _check_settings(recipe: Recipe, labels: str | Path | None) -> None:
+    """Refuse what the recipe cannot do here."""
+    check_loggers(recipe.training)
+    if labels is not None and not recipe.simulation.on_the_fly:
+        raise UsageError(
+            "--labels is for recipes that simulate on the fly",
+            remedy="Add --set simulation.on_the_fly=true, or leave --labels out.",
+        )
+
+
+def _new(run: Path, asked: _Asked) -> _Request:
+    """Settle recipe, seed, length and first weights of a new run."""
+    _check_length(asked.max_minutes)
+    if run.exists() and not _holds_no_training(run):
+        raise UsageError(
+            "exists already and is not empty",
+            file=run,
+            remedy="Give another folder with --out, or go on with it with --resume.",
+        )
+    if asked.seed is not None and not 0 <= asked.seed < _SEEDS:
+        raise UsageError(f"seed {asked.seed} must be from 0 to {_SEEDS - 1}")
+    name = asked.recipe or "slices"
+    recipe = asked.load_recipe(name, learnt=False)
+    start = choose_start(asked.init, recipe)
+    if start.origin is not None:
+        recipe = asked.load_recipe(name, learnt=True)
+    return _Request(recipe, asked.seed or 0, asked.epochs, asked.max_minutes, start)
+
+
+def _resumed(run: Path, asked: _Asked) -> _Request:
+    """Settle the same with what the run was started with."""
+    _check_length(asked.max_minutes)
+    kept, epochs, max_minutes = run / "run.json", asked.epochs, asked.max_minutes
     if not kept.is_file():
         raise UsageError(
             "is not a run, so there is nothing to resume", file=run, remedy="Leave out --resume."
         )
     try:
         known = json.loads(kept.read_text(encoding="utf-8"))
-        known_seed = int(known["seed"])
+        seed = int(known["seed"])
+        origin = None if known.get("origin") is None else Origin.model_validate(known["origin"])
         if epochs is None and max_minutes is None and known.get("max_minutes") is not None:
             max_minutes = float(known["max_minutes"])
             epochs = known.get("epochs")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelRefusedError("is damaged", file=kept, remedy="Train again into another folder.") from error
-    if seed is not None and seed != known_seed:
-        raise UsageError(f"the run has seed {known_seed}, not {seed}", file=run, remedy="Leave out --seed.")
-    return _Request(load_recipe(recipe or run / "recipe.yaml", changes), known_seed, epochs, max_minutes)
+    if asked.seed is not None and asked.seed != seed:
+        raise UsageError(f"the run has seed {seed}, not {asked.seed}", file=run, remedy="Leave out --seed.")
+    start = known_start(run, origin, asked.init)
+    learnt = asked.recipe is not None and origin is not None  # the run's own recipe holds it already
+    recipe = asked.load_recipe(asked.recipe or run / "recipe.yaml", learnt=learnt)
+    return _Request(recipe, seed, epochs, max_minutes, start)
+
+
+def _check_length(max_minutes: float | None) -> None:
+    if max_minutes is not None and max_minutes <= 0:
+        raise UsageError(f"--max-minutes must be positive; it is {max_minutes}")
 
 
 def _holds_no_training(run: Path) -> bool:

@@ -15,7 +15,7 @@ from medgan import __version__
 from medgan.devices import DeviceChoice, choose_precision
 from medgan.errors import InterruptedByUserError, ModelRefusedError
 from medgan.files import write_json
-from medgan.models import History, Model, save_model
+from medgan.models import History, save_model
 from medgan.recipe import Recipe, save_recipe
 from medgan.training.anatomies import Anatomies
 from medgan.training.cases import Cases, is_cached
@@ -33,6 +33,7 @@ from medgan.training.observer import Observer
 from medgan.training.plan import Plan, estimate
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
+from medgan.training.start import Start, begin
 from medgan.training.state import TrainingState
 from medgan.training.streaming import PairStream
 from medgan.training.summary import draw_summary
@@ -48,10 +49,12 @@ class Job:
     recipe: Recipe
     domains: dict[str, Cases]
     simulated: dict[str, Cases] | Anatomies
+    paired: dict[str, Cases] | None
     device: DeviceChoice
     schedule: Schedule
     epoch_length: int
     seed: int
+    start: Start
     observer: Observer
 
     def __post_init__(self) -> None:
@@ -59,6 +62,9 @@ class Job:
         self.slab = _slab(self.recipe, self.domains)
         self.batches = Batches(self.domains, self.recipe, slab=self.slab, seed=self.seed)
         self.pairs = self._pairs()
+        self.acquired: Batches | None = None
+        if self.paired is not None:
+            self.acquired = Batches(self.paired, self.recipe, slab=self.slab, seed=self.seed, paired=True)
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
 
     def _pairs(self) -> Batches | PairStream | None:
@@ -76,10 +82,12 @@ class Job:
             "seed": self.seed,
             "slab": self.slab,
             "precision": _name(self.precision),
+            "origin": self.start.origin.model_dump() if self.start.origin else None,
             "epochs": self.recipe.training.epochs if self.schedule.steps else None,
             "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
             "data": {key: domain.fingerprint for key, domain in self.known.items()}
-            | ({"simulated": self.simulated.fingerprint} if isinstance(self.simulated, Anatomies) else {}),
+            | ({"simulated": self.simulated.fingerprint} if isinstance(self.simulated, Anatomies) else {})
+            | {f"paired {key}": cases.domain().fingerprint for key, cases in (self.paired or {}).items()},
         }
 
     @property
@@ -88,22 +96,23 @@ class Job:
         settings = self.recipe.model_dump(mode="json")
         settings["training"] = {"coarse": settings["training"]["coarse"]}
         settings.pop("optimiser")
-        facts = {key: self.facts()[key] for key in ("seed", "slab", "precision", "data")}
+        facts = {key: self.facts()[key] for key in ("seed", "slab", "precision", "data", "origin")}
+        if facts["origin"] is None:  # as it was before there was any
+            del facts["origin"]
         return hashlib.sha256(json.dumps([settings, facts], sort_keys=True).encode()).hexdigest()
 
-    def run(self, *, resume: bool, start: Model | None) -> None:
+    def run(self, *, resume: bool) -> None:
         """Say what will be done, and train to the end or to a signal; what was reached is kept either way.
 
         Args:
             resume: go on from the newest checkpoint.
-            start: a model whose weights to begin with.
         """
         trainer = self.trainer()
         warnings = [text for cases in self.domains.values() for text in cases.warnings]
         if resume:
             warnings += self.resume(trainer)
-        if start is not None and trainer.training.step == 0:
-            self.start_from(trainer.training, start)
+        if trainer.training.step == 0:
+            begin(trainer.training, self.start, run=self.folder, slab=self.slab)
         for text in warnings:
             self.observer.warned(text)
         if not resume:
@@ -119,28 +128,11 @@ class Job:
             self.batches,
             self.schedule,
             pairs=self.pairs,
+            acquired=self.acquired,
             epoch_length=self.epoch_length,
             seed=self.seed,
             precision=self.precision,
         )
-
-    def start_from(self, training: TrainingState, model: Model) -> None:
-        """Give the generators the weights of another model.
-
-        Raises:
-            ModelRefusedError: it is of another architecture.
-        """
-        for target in training.gan.generators:
-            weights = model.generator(target).state_dict()
-            try:
-                for generators in (training.gan.generators, training.averaged):
-                    generators[target].load_state_dict(weights)
-            except RuntimeError as error:
-                raise ModelRefusedError(
-                    "has another architecture than the recipe, so its weights cannot be started from",
-                    file=model.folder,
-                    remedy="Use the recipe in its model.json, or leave out --init.",
-                ) from error
 
     def resume(self, trainer: CycleGANTrainer) -> list[str]:
         """Bring a fresh trainer to the newest checkpoint; returns warnings."""
@@ -176,6 +168,7 @@ class Job:
             precision=_name(self.precision),
             slab=self.slab,
             matched=self.batches.matched,
+            paired=len(self.paired["t1"].cases) if self.paired else 0,
             frame=self.batches.frame.cut,
             epoch_length=self.epoch_length,
             steps=self.schedule.steps,
@@ -183,6 +176,7 @@ class Job:
             done=done,
             parameters=(counts[0], counts[1]),
             estimate=estimate(self.trainer(), first_step=done),
+            start=self.start.text,
         )
 
     def save_model(self, trainer: CycleGANTrainer) -> None:
@@ -201,6 +195,7 @@ class Job:
                 seed=self.seed,
                 device=str(self.device.device),
                 precision=_name(self.precision),
+                origin=self.start.origin,
             ),
         )
 

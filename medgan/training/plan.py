@@ -45,6 +45,7 @@ class Plan:
         device: where, and why there.
         precision: what convolutions compute in.
         slab: slices that a network sees at once.
+        paired: acquired pairs that are shown as such.
         matched: whether images are drawn from the same height of the head.
         frame: pixels (voxels) of a training image.
         epoch_length: steps in an epoch.
@@ -53,6 +54,7 @@ class Plan:
         done: steps done before (resumed).
         parameters: of one generator and of one discriminator.
         estimate: of time and memory.
+        start: what it begins with, or began with, in a sentence.
     """
 
     run: Path
@@ -62,6 +64,7 @@ class Plan:
     precision: str
     slab: int
     matched: bool
+    paired: int
     frame: tuple[int, ...]
     epoch_length: int
     steps: int | None
@@ -69,6 +72,7 @@ class Plan:
     done: int
     parameters: tuple[int, int]
     estimate: Estimate
+    start: str
 
 
 def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
@@ -76,9 +80,7 @@ def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
     device = trial.torch_device
 
     def step() -> None:
-        pairs = trial.pairs.batch(first_step) if trial.pairs is not None else {}
-        images = trial.batches.batch(first_step), pairs
-        trial.step(*({key: value.to(device) for key, value in group.items()} for group in images))
+        trial.step(*trial.images(every_kind=True))
         _wait(device)
 
     step()

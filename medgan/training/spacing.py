@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from medgan.recipe import Recipe
 from medgan.scans import Found, find_scans
+from medgan.scans.orientation import closest_turns
 
 
 def settle_spacing(recipe: Recipe, folders: Iterable[Path]) -> Recipe:
@@ -50,6 +51,6 @@ def pixel_size(found: Found) -> float | None:
     if not np.isfinite(affine).all():
         return None
     turned = voxel_sizes(affine)
-    axes = nibabel.io_orientation(affine)[:, 0]
+    axes = closest_turns(affine)[:, 0]
     in_plane = [float(size) for size, axis in zip(turned, axes, strict=True) if axis in (0, 1)]
     return min(in_plane) if in_plane and np.isfinite(in_plane).all() and min(in_plane) > 0 else None

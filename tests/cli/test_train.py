@@ -27,6 +27,7 @@ def test_it_says_what_it_found_what_it_will_do_and_where_the_model_is(
     assert "T2w: 2 scans" in done.out
     assert "2.5D (3 slices)" in done.out
     assert "Training: 8 steps (4 an epoch)" in done.out
+    assert "It begins with fresh weights" in done.out
     assert "Estimate:" in done.out
     assert str(run / "model") in done.out
     assert f"medgan synthesize SCAN --target t2 --model {run}" in done.out

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from medgan.errors import InputRefusedError
+import medgan
+from medgan.errors import InputRefusedError, ModelRefusedError
 from medgan.recipe import Recipe, load_recipe
 from medgan.training.paired import prepare_pairs
 from medgan.training.sampling import Batches
@@ -99,3 +103,19 @@ def test_a_name_that_spells_no_contrast_is_refused(head: Writer, tmp_path: Path,
     head(tmp_path / "1.nii.gz", "t1", 1)
     with pytest.raises(InputRefusedError, match="which contrast"):
         prepare_pairs(tmp_path, recipe=recipe, cache=tmp_path / "cache")
+
+
+def test_a_training_learns_from_pairs_and_remembers_them(
+    head: Writer, head_folders: Any, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    for seed in (3, 4):
+        both(head, tmp_path / "pairs", f"T1/{seed}.nii.gz", f"T2/{seed}.nii.gz", seed)
+    given = {"out": tmp_path / "run", "changes": tiny, "device": "cpu"}
+    run = medgan.train(
+        head_folders.t1, head_folders.t2, **given, epochs=1, paired_dir=tmp_path / "pairs", init="none"
+    )
+    assert {"paired t1", "paired t2"} <= set(json.loads((run / "run.json").read_text())["data"])
+    (losses,) = csv.DictReader((run / "metrics.csv").read_text().splitlines())
+    assert float(losses["paired_t2"]) > 0
+    with pytest.raises(ModelRefusedError, match="other data"):
+        medgan.train(head_folders.t1, head_folders.t2, **given, epochs=2, resume=True)
