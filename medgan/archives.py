@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError
+from medgan.texts import printable
 
 ARCHIVE_FILES = 20_000
 """Files that a zip archive may hold, ..."""
@@ -32,6 +33,13 @@ ARCHIVE_FREE_BYTES = 64 << 20
 _DIRECTORY_BYTES = 8 << 20
 """Bytes of an archive that are read at once; the longest such piece is its directory."""
 _BLOCK = 1 << 20
+_PACK_ANEW = "Pack the scans anew, as a plain zip of files and folders, or get a sound copy of it."
+_DO_NOT_UNPACK = (
+    "No sound archive of scans has that: do not unpack it elsewhere, and get the scans from their source."
+)
+_TOO_LARGE = (
+    "If you packed it yourself, pack fewer scans at a time; if not, do not unpack it: it may fill your disk."
+)
 _UNZIPPING_RAISES = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, IndexError, OverflowError,
     struct.error, zlib.error,
@@ -104,7 +112,9 @@ def _unpack(archive: Path, folder: Path) -> None:
                 size = _copy(source, target, limit=entry.file_size, archive=archive)
             total += size
             if size != entry.file_size or total > ARCHIVE_BYTES:
-                raise _archive_refused(archive, f"does not hold what it claims: {place} has {size} bytes")
+                raise _archive_refused(
+                    archive, f"does not hold what it claims: {place} has {size} bytes", _DO_NOT_UNPACK
+                )
 
 
 def _copy(source: Any, target: Path, *, limit: int, archive: Path) -> int:
@@ -153,9 +163,9 @@ def _place(entry: zipfile.ZipInfo, archive: Path) -> list[str]:
     """The folders and the name of an entry; of one that would lie elsewhere there is none."""
     name = entry.orig_filename.replace("\\", "/")  # some packers of Windows write those
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name)[:200]
+    shown = printable(name)[:200]
     if name.startswith("/") or ".." in parts or re.match("[A-Za-z]:", name):
-        raise _archive_refused(archive, f"holds a path that leads out of its folder: {shown}")
+        raise _archive_refused(archive, f"holds a path that leads out of its folder: {shown}", _DO_NOT_UNPACK)
     if any(ord(letter) < 32 for letter in name) or any(len(os.fsencode(part)) > 255 for part in parts):
         raise _archive_refused(archive, f"holds a name that no file can have: {shown}")
     return parts
@@ -164,7 +174,7 @@ def _place(entry: zipfile.ZipInfo, archive: Path) -> list[str]:
 def _check_entry(entry: zipfile.ZipInfo, place: str, archive: Path) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        raise _archive_refused(archive, f"holds a link or a device: {place}")
+        raise _archive_refused(archive, f"holds a link or a device: {place}", _DO_NOT_UNPACK)
     if entry.flag_bits & 0x1:
         raise _archive_refused(archive, f"holds an encrypted file: {place}")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -183,21 +193,21 @@ def _check_claims(entries: dict[str, zipfile.ZipInfo], archive: Path) -> None:
         (sum(sizes), by_ratio, f"{{}} bytes unpacked, more than {ARCHIVE_RATIO} times its size"),
     ):
         if found > limit:
-            raise _archive_refused(archive, f"holds {what.format(found)}; medgan's limit is {limit}")
+            raise _archive_refused(
+                archive, f"holds {what.format(found)}; medgan's limit is {limit}", _TOO_LARGE
+            )
 
 
-def _archive_refused(archive: Path, cause: str) -> InputRefusedError:
-    return InputRefusedError(
-        cause,
-        file=archive,
-        remedy="Unpack it yourself if you trust it, and give the folder; or pack it anew.",
-    )
+def _archive_refused(archive: Path, cause: str, remedy: str = _PACK_ANEW) -> InputRefusedError:
+    return InputRefusedError(cause, file=archive, remedy=remedy)
 
 
 def _temporary_folder_refuses(target: Path, error: OSError, archive: Path) -> MedganError:
     """A name that this system cannot have is the archive's fault; all else is the disk's."""
     if error.errno in (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ, errno.EEXIST, errno.ENOTDIR):
-        return _archive_refused(archive, f"holds a name that no file can have here: {target.name[:200]}")
+        return _archive_refused(
+            archive, f"holds a name that no file can have here: {printable(target.name[:200])}"
+        )
     return OutputNotWrittenError(
         f"could not be unpacked for reading: {error.strerror or error}",
         file=archive,

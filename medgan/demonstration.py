@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,49 +80,50 @@ def demonstrate(
         changes=_SETTINGS,
         max_minutes=minutes,
         seed=seed,
+        init="none",  # it shows a training, from its beginning
         device=device,
         observer=observer,
     )
     model = load_model(run)
-    comparisons, rows = [], []
+    synthetic, comparisons, rows = out / "synthetic", [], []
     for target in ("t2", "t1"):
-        synthesizer = Synthesizer(model, target=target, device=device)
         source = data.held_out / f"{other(target).key}.nii.gz"
-        inputs = find_inputs([source], series=None)
-        (result,) = synthesize_each(inputs, synthesizer, Destination(out=out / "synthetic"))
-        if result.error is not None:
-            raise result.error
-        comparison, planes = _compare(data, target, result.files[0])
+        made = _synthesise(source, Synthesizer(model, target=target, device=device), synthetic)
+        comparison, planes = _compare(data, target, made)
         comparisons.append(comparison)
         rows.append(planes)
     picture = out / "comparison.png"
     save_picture(_grid(rows), picture)
-    write_json(
-        out / "scores.json",
-        {
-            "protocol": dict(PROTOCOL),
-            "note": "one held-out procedural head, by the simulator whose other heads the training was warmed up on; "
-            "says nothing about real scans",
-            "directions": {
-                contrast(one.target).label: {
-                    "medgan": one.medgan.as_dict(),
-                    "baselines": {"copy": one.copied.as_dict(), "histogram": one.histogram.as_dict()},
-                }
-                for one in comparisons
-            },
-        },
-    )
-    _synthesise_other_kinds(data, Synthesizer(model, target="t2", device=device), out / "synthetic")
+    _write_scores(comparisons, out / "scores.json")
+    to_t2 = Synthesizer(model, target="t2", device=device)
+    for kind in ("dicom", "png"):  # the same head from its series and from its slices
+        _synthesise(data.held_out / kind, to_t2, synthetic / kind)
     return Demonstration(out, picture, tuple(comparisons))
 
 
-def _synthesise_other_kinds(data: SampleData, synthesizer: Synthesizer, out: Path) -> None:
-    """The same head from its DICOM series and from its PNG slices."""
-    for kind in ("dicom", "png"):
-        inputs = find_inputs([data.held_out / kind], series=None)
-        for result in synthesize_each(inputs, synthesizer, Destination(out=out / kind)):
-            if result.error is not None:
-                raise result.error
+def _synthesise(source: Path, synthesizer: Synthesizer, out: Path) -> Path:
+    """Each scan there; gives the first image."""
+    images = []
+    for result in synthesize_each(find_inputs([source], series=None), synthesizer, Destination(out=out)):
+        if result.error is not None:
+            raise result.error
+        images.append(result.files[0])
+    return images[0]
+
+
+def _write_scores(comparisons: Sequence[Comparison], path: Path) -> None:
+    directions = {
+        contrast(one.target).label: {
+            "medgan": one.medgan.as_dict(),
+            "baselines": {"copy": one.copied.as_dict(), "histogram": one.histogram.as_dict()},
+        }
+        for one in comparisons
+    }
+    note = (
+        "one held-out procedural head, by the simulator whose other heads the training was warmed up on; "
+        "says nothing about real scans"
+    )
+    write_json(path, {"protocol": dict(PROTOCOL), "note": note, "directions": directions})
 
 
 def _compare(data: SampleData, target: str, made: Path) -> tuple[Comparison, list[list[np.ndarray]]]:

@@ -60,8 +60,14 @@ def choose_device(name: str = "auto") -> DeviceChoice:
 
 
 @contextlib.contextmanager
-def memory_errors() -> Iterator[None]:
-    """Within, memory that runs out is a `ResourceError`; CUDA, MPS and CPUs each say it in their own words."""
+def memory_errors(
+    remedy: str = "Train with a smaller --set batch_size or crop, close other programs, or use another --device.",
+) -> Iterator[None]:
+    """Within, memory that runs out is a `ResourceError`; CUDA, MPS and CPUs each say it in their own words.
+
+    Args:
+        remedy: what the user can do.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -69,10 +75,7 @@ def memory_errors() -> Iterator[None]:
         said = ("out of memory", "can't allocate memory", "not enough memory")
         if not isinstance(error, MemoryError) and not any(words in text for words in said):
             raise
-        raise ResourceError(
-            "memory ran out",
-            remedy="Train with a smaller --set batch_size or crop, close other programs, or use another --device.",
-        ) from error
+        raise ResourceError("memory ran out", remedy=remedy) from error
 
 
 def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> torch.dtype:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from medgan.texts import printable
+
 
 class MedganError(Exception):
     """Base of all errors that are the user's to solve; shown as three parts without a traceback.
@@ -24,7 +26,7 @@ class MedganError(Exception):
         super().__init__(cause)
 
     def __str__(self) -> str:
-        where = f"{self.file}: " if self.file is not None else ""
+        where = f"{printable(self.file)}: " if self.file is not None else ""
         way_out = f"\n{self.remedy}" if self.remedy else ""
         return f"{where}{self.cause}{way_out}"
 

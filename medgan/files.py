@@ -10,10 +10,11 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from medgan.errors import OutputNotWrittenError, UsageError
 
@@ -255,6 +256,21 @@ def append_line(path: Path, line: str) -> None:
 def _no_link(name: str, flags: int) -> int:
     """Open no symbolic link for writing: it may lead out of the folder that the user chose."""
     return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def kind_of(path: Path) -> Literal["file", "folder", "other", "nothing", "unreachable"]:
+    """What lies at a path, links followed; a name that no file can have is nothing.
+
+    `unreachable` is what the system does not let us look at: below a folder that may not be entered, or with
+    a name that is too long for it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a zero byte in the name
+        return "nothing"
+    except OSError as error:
+        return "nothing" if error.errno == errno.ELOOP else "unreachable"
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
 
 def sha256(path: Path) -> str:

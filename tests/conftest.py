@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,18 @@ def real_data() -> Path:
     return folder
 
 
-def head_voxels(
-    contrast: str, person: int, *, shape: tuple[int, int, int] = (32, 40, 16), spacing: float = 5.0
-) -> Floats:
-    """A procedural head of that person in that contrast, (X, Y, Z) on axes towards right, anterior, superior."""
-    from medgan.simulation import procedural_head, simulate_contrast
+def _tiny() -> Any:
+    """The benchmarks' tiny heads and networks (pipelines/benchmarks/tiny.py)."""
+    path = Path(__file__).parents[1] / "pipelines" / "benchmarks" / "tiny.py"
+    spec = spec_from_file_location("tiny", path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    head = procedural_head(person, shape=shape, spacing_mm=spacing)
-    return simulate_contrast(head, contrast, person)
+
+tiny_things = _tiny()
+head_voxels: Callable[..., Floats] = tiny_things.head_voxels
 
 
 def write_head(
@@ -95,19 +100,11 @@ def head_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 
 TINY = (
-    "preparation.spacing=null",
-    "preparation.divisor=8",
+    *tiny_things.SETTINGS,
     "augmentation.probability=0.5",
-    "sampling.crop=24",
-    "sampling.batch_size=2",
-    "generator.channels=[4, 8]",
-    "generator.residual_units=1",
-    "discriminator.channels=4",
-    "discriminator.layers=2",
     "losses.history=5",
     "training.steps_per_epoch=4",
     "training.coarse=[{scale: 2, share: 0.3}]",
-    "training.precision=float32",
     "training.checkpoint_seconds=1000",
     "training.epochs=2",
     "simulation.heads=0",

@@ -17,6 +17,7 @@ FLOORS = [
         "files",
         "archives",
         "plain_yaml",
+        "texts",
         "recipe_changes",
         "devices",
         "networks",
@@ -26,7 +27,7 @@ FLOORS = [
     {"preparation", "evaluation", "reports", "sample_data"},
     {"recipe", "models"},
     {"training", "synthesis"},
-    {"demonstration"},
+    {"demonstration", "assessment"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -134,6 +134,20 @@ def test_links_and_devices_are_refused(kind: int, tmp_path: Path) -> None:
     assert "a link or a device: link.nii" in refused(tmp_path / "a.zip")
 
 
+def test_the_way_out_of_a_hostile_archive_is_not_to_unpack_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "ARCHIVE_FREE_BYTES", 1000)
+    hostile = [pack(tmp_path / "out.zip", {"../a": b""}), pack(tmp_path / "bomb.zip", {"a": bytes(1 << 20)})]
+    for archive in hostile:
+        with pytest.raises(InputRefusedError) as caught:
+            held(archive)
+        assert "do not unpack it" in caught.value.remedy
+    with pytest.raises(InputRefusedError) as caught:
+        held(pack(tmp_path / "odd.zip", {"a": b"a"}, zipfile.ZIP_BZIP2))
+    assert caught.value.remedy.startswith("Pack the scans anew")
+
+
 @pytest.mark.parametrize(
     "names", [["a.nii", "a.nii"], ["A.nii", "a.nii"], ["x/é", "x/e\u0301"], ["a", "a/b"], ["./a", "a"]]
 )

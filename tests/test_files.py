@@ -16,6 +16,7 @@ import pytest
 from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import (
     append_line,
+    kind_of,
     locked,
     remove_leftovers,
     sha256,
@@ -32,6 +33,19 @@ def contents(folder: Path) -> list[str]:
 
 def no_space(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_lies_at_a_path_is_told_without_ever_failing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "dangling").symlink_to(tmp_path / "absent")
+    (tmp_path / "link").symlink_to(tmp_path)
+    kinds = {"file": "file", ".": "folder", "link": "folder", "file/below": "nothing", "dangling": "nothing"}
+    kinds |= {"loop": "nothing", "a\0b": "nothing", "x" * 300: "unreachable"}
+    assert {name: kind_of(tmp_path / name) for name in kinds} == kinds
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert kind_of(tmp_path / "pipe") == "other"
 
 
 def test_a_file_appears_when_the_block_ends_and_folders_are_made(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from medgan.cli.screen import NOTICE, Screen, common_options, device_option
+from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.contrasts import contrast, other
 
 _EPILOG = """\b
@@ -21,7 +21,7 @@ Example:
     "--out",
     default="medgan-demo",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="DIR",
     help="A new folder.",
 )

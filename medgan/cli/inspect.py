@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medgan.cli.screen import Screen, common_options
+from medgan.cli.screen import PathType, Screen, common_options
 from medgan.errors import InputRefusedError, UsageError
+from medgan.files import kind_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from medgan.scans.overview import Overview
 
 _ROWS = 60
+_ABSENT = ("nothing", "unreachable")
 _EPILOG = """\b
 Examples:
   medgan inspect scan.nii.gz
@@ -49,12 +51,12 @@ The exit code is 0 if something usable was found, and 3 if nothing was or a PATH
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=PathType(), metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, to stdout.")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathType(dir_okay=False),
     metavar="REPORT.html",
     help="Also write a page with pictures and histograms.",
 )
@@ -104,6 +106,7 @@ def _look(paths: Sequence[Path], screen: Screen, *, pictures: bool) -> tuple[Ove
 def _show(seen: Overview, screen: Screen) -> None:
     """A list for one scan, a table for several; what to know of them below."""
     from medgan.reports.inspection import counts_text
+    from medgan.scans.shown_paths import shown_path
 
     if screen.quiet:
         for scan in seen.refused:
@@ -126,7 +129,9 @@ def _show(seen: Overview, screen: Screen) -> None:
     refusals = [
         (f"{scan.label}: {scan.refusal.cause}.", scan.refusal.remedy) for scan in seen.refused if scan.refusal
     ]
-    refusals += [(f"{error.file}: {error.cause}.", error.remedy) for error in seen.empty]
+    refusals += [
+        (f"{shown_path(error.file)}: {error.cause}.", error.remedy) for error in seen.empty if error.file
+    ]
     _section(screen, "Refused", refusals, style="red")
     warnings = [
         (text, labels[0] if len(labels) == 1 else f"{len(labels)} scans, such as {labels[0]}")
@@ -223,7 +228,7 @@ def _section(screen: Screen, heading: str, items: Sequence[tuple[str, str]], *, 
 
 def _judge(seen: Overview, paths: Sequence[Path], screen: Screen, *, told: bool) -> None:
     """Raise what decides the exit code; paths that hold nothing beside others that do are told of."""
-    missing = [error for error in seen.empty if error.file is not None and not error.file.exists()]
+    missing = [error for error in seen.empty if error.file and kind_of(error.file) in _ABSENT]
     if not seen.usable:
         refusals = [scan.refusal for scan in seen.scans if scan.refusal is not None] + list(seen.empty)
         if len(refusals) == 1 and not seen.scans:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -19,6 +21,8 @@ from rich.progress import (
 )
 
 from medgan.devices import DeviceChoice
+from medgan.errors import MedganError
+from medgan.texts import printable_lines
 
 NOTICE = "Research software, not a medical device: what it makes is synthetic and not for diagnosis."
 
@@ -40,7 +44,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line, unless quiet."""
-        self.console.print(harmless(text), markup=False, soft_wrap=True)
+        self.console.print(printable_lines(text), markup=False, soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """A line for --verbose."""
@@ -50,7 +54,25 @@ class Screen:
     def warn(self, text: str) -> None:
         """A warning; shown even when quiet."""
         self.errors.print("Warning: ", style="yellow", end="")
-        self.errors.print(harmless(text), markup=False, soft_wrap=True)
+        self.errors.print(printable_lines(text), markup=False, soft_wrap=True)
+
+    def refusals(self, errors: Sequence[MedganError]) -> None:
+        """A list of what was refused: for each the file, the cause and the way out, indented; shown even when quiet."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        from medgan.scans.shown_paths import shown_path
+
+        self.errors.print("\nRefused:", style="red")
+        for error in errors:
+            if error.file is not None:
+                self.errors.print(f"  {shown_path(error.file)}", markup=False, soft_wrap=True)
+            for text in filter(None, (error.cause, error.remedy)):
+                if self.errors.is_terminal:
+                    self.errors.print(Padding(Text(printable_lines(text)), (0, 0, 0, 4), expand=False))
+                else:  # one line each, for what reads them
+                    self.errors.print(indent(printable_lines(text), "    "), markup=False, soft_wrap=True)
+        self.errors.print()
 
     def device(self, choice: DeviceChoice) -> None:
         """Which device is used, and why."""
@@ -72,6 +94,21 @@ class Screen:
         )
 
 
+class PathType(click.Path):
+    """A path as `Path`; an empty one is refused, which a variable that is not set leaves, and which would be the
+    working folder.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does."""
+        if value == "":
+            self.fail("the path is empty; . is the working folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def common_options(command: _Command) -> _Command:
     """--quiet and --verbose, which every command has."""
     command = click.option("-v", "--verbose", is_flag=True, help="Say more.")(command)
@@ -87,11 +124,6 @@ def device_option(command: _Command) -> _Command:
         metavar="D",
         help="auto, cpu, cuda, cuda:N or mps. auto takes CUDA, then MPS, then the CPU.",
     )(command)
-
-
-def harmless(text: str) -> str:
-    """A text without what steers a terminal or is no Unicode: names of files may hold anything."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
 def duration(seconds: float) -> str:

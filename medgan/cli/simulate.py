@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from medgan.cli.screen import Screen, common_options
+from medgan.cli.screen import PathType, Screen, common_options
+from medgan.devices import memory_errors
 
 if TYPE_CHECKING:
     from medgan.sample_data.simulated import Format, Lesions
 
+_MEMORY_REMEDY = "Take a coarser --spacing or thicker slices (--thick), or close other programs."
 _EPILOG = """\b
 Examples:
   medgan simulate -o simulated --subjects 4
@@ -24,7 +26,7 @@ Examples:
     "-o",
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="DIR",
     help="A new folder, for T1 and T2.",
 )
@@ -38,7 +40,7 @@ Examples:
 )
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="DIR",
     help="Label maps with FreeSurfer's codes (NIfTI), such as SynthSeg's; heads made by code where not given.",
 )
@@ -142,7 +144,7 @@ def command(
         field_strength=float(field) if field else None,
         seed=seed,
     )
-    with screen.progress() as bars:
+    with screen.progress() as bars, memory_errors(_MEMORY_REMEDY):
         task = bars.add_task("Simulating", total=None)
         written = write_simulation(
             out, simulation, advance=lambda done, total: bars.update(task, completed=done, total=total)

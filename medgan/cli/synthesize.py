@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from medgan.cli.screen import NOTICE, Screen, common_options, device_option
-from medgan.errors import InputRefusedError, MedganError, ModelRefusedError, UsageError
+from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
+from medgan.errors import InputRefusedError, MedganError, UsageError
 
 if TYPE_CHECKING:
-    from medgan.synthesis import Result
+    from medgan.synthesis import Input, Result
 
-_DEFAULT_RUN = Path("medgan-run")
+_RUN = Path("medgan-run")
 _EPILOG = """\b
 Examples:
   medgan synthesize scan.nii.gz --target t2
@@ -30,15 +30,16 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, type=PathType(), metavar="INPUT...")
 @click.option("--target", required=True, type=click.Choice(["t1", "t2"]), help="The contrast to make.")
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
-    metavar="RUN_OR_MODEL",
-    help="A run or model folder; ./medgan-run if not given.",
+    type=PathType(),
+    metavar="NAME|DIR",
+    help="A model that `medgan models` lists, or a run or model folder; if not given, ./medgan-run, or where "
+    "there is none, the model that comes with medgan.",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE_OR_DIR", help="Where to write.")
+@click.option("-o", "--out", type=PathType(), metavar="FILE_OR_DIR", help="Where to write.")
 @click.option(
     "--format",
     "wanted",
@@ -47,7 +48,7 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
 )
 @click.option(
     "--reference",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="SERIES",
     help="With --format dicom and a NIfTI input: the DICOM series that it was converted from; --series "
     "then chooses in it.",
@@ -66,7 +67,11 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     help="Which volume of a 4D NIfTI file, counted from 0.",
 )
 @click.option("--nan-to-zero", is_flag=True, help="Take NaN and infinite voxels of NIfTI as 0.")
-@click.option("--force", is_flag=True, help="Take scans that are synthetic themselves.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Take scans that are synthetic themselves, or that are not their --reference's.",
+)
 @click.option(
     "--resume",
     is_flag=True,
@@ -99,14 +104,8 @@ def command(
         raise UsageError(
             f"{option} is for DICOM results; NIfTI and PNG carry no identity", remedy="Add --format dicom."
         )
-    if model is None and not _DEFAULT_RUN.is_dir():
-        raise ModelRefusedError(
-            "no model was given, and there is no medgan-run in the working folder",
-            remedy="Give one with --model, or train one with `medgan train --t1-dir T1 --t2-dir T2`.",
-        )
-    from medgan.models import load_model
     from medgan.scans.reading import Reading
-    from medgan.synthesis import Synthesizer, find_inputs, open_destination, synthesize_each
+    from medgan.synthesis import find_inputs, open_destination
 
     reading = Reading(series=None if reference else series, volume=volume, echo=echo, nan_to_zero=nan_to_zero)
     with open_destination(
@@ -115,24 +114,50 @@ def command(
         reference=reference,
         series=series,
         deidentify=deidentify,
+        force=force,
     ) as destination:
         scans = find_inputs(inputs, series=reading.series)
-        loaded = load_model(model or _DEFAULT_RUN)
+        _refuse_at_once(screen, scans)
+        from medgan.models import load_model  # with torch and MONAI, which take seconds
+        from medgan.synthesis import Synthesizer, synthesize_each
+
+        loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)
         synthesizer = Synthesizer(loaded, target=target, device=device, force=force)
-        screen.say(f"Model: {loaded.manifest.name} in {loaded.folder}")
+        screen.say(f"Model: {loaded.in_a_line}")
         screen.device(synthesizer.device)
         results = synthesize_each(scans, synthesizer, destination, reading=reading, resume=resume)
         failures, total = _show(screen, results, len(scans), f"Making {synthesizer.target.label}")
     screen.say(NOTICE)
-    if total == 1 and failures:
+    _refuse(screen, failures, total)
+
+
+def _refuse_at_once(screen: Screen, scans: Sequence[Input]) -> None:
+    """Where there is nothing to synthesise, say so before anything heavy is loaded; tell of what was left out."""
+    if all(one.refusal is not None for one in scans):
+        _refuse(screen, [one.refusal for one in scans if one.refusal is not None], len(scans))
+    from medgan.scans.shown_paths import shown_path
+
+    for one in scans:
+        if one.left_out:
+            screen.say(f"{shown_path(one.given or one.path)}: {one.left_out}")
+
+
+def _refuse(screen: Screen, failures: Sequence[MedganError], total: int) -> None:
+    """One refusal as it is; of several scans each with its cause and way out, and what to do then."""
+    if not failures:
+        return
+    if total == 1:
         raise failures[0]
-    if failures:
-        for error in failures:
-            screen.warn(f"{error.file}: {error.cause}" if error.file else error.cause)
+    screen.refusals(failures)
+    if len(failures) == total:
         raise InputRefusedError(
-            f"{len(failures)} of {total} inputs were refused, as listed; the others are written",
-            remedy="Give the same command with --resume once they are mended: what is done is kept.",
+            f"all {total} inputs were refused, as listed; nothing is written",
+            remedy="Give the same command again once they are mended.",
         )
+    raise InputRefusedError(
+        f"{len(failures)} of {total} inputs were refused, as listed; the others are written",
+        remedy="Give the same command with --resume once they are mended: what is done is kept.",
+    )
 
 
 def _show(

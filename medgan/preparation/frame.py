@@ -14,6 +14,7 @@ import torch
 from medgan.errors import InputRefusedError, UsageError
 from medgan.preparation.rounding import whole
 from medgan.preparation.settings import PreparationSettings
+from medgan.scans.orientation import closest_turns
 from medgan.scans.scan import Affine, Scan
 
 Number = TypeVar("Number", int, float)
@@ -153,30 +154,6 @@ def frame_of(scan: Scan, settings: PreparationSettings, *, spatial_dims: int) ->
         resampled=resampled,
         padding=_padding(resampled, settings, spatial_dims),
     )
-
-
-def closest_turns(affine: Affine) -> npt.NDArray[np.float64]:
-    """For each axis of a grid the RAS axis that it is closest to, and 1 or -1, as nibabel's `io_orientation`.
-
-    It follows from where the axes point to in the world, and not from the order in which they are stored:
-    where two RAS axes are equally close, as at 45 degrees, the last digits would decide, so the world is first
-    turned by a twentieth of a degree about an axis of no symmetry. NaN for an axis that points nowhere.
-    """
-    import nibabel.orientations
-
-    turns: npt.NDArray[np.float64] = nibabel.orientations.io_orientation(_OFF_TIES @ affine)
-    return turns
-
-
-def _rotation(x: float, y: float, z: float) -> Affine:
-    """4x4, about the axis (x, y, z) by its length in radians (Rodrigues), for small angles."""
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    rotation = np.eye(4)
-    rotation[:3, :3] += cross + cross @ cross / 2
-    return rotation
-
-
-_OFF_TIES = _rotation(2e-4, 5e-4, 7e-4)
 
 
 def resample(image: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:

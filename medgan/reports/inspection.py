@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from medgan.contrasts import CONTRASTS
 from medgan.files import write_text
 from medgan.reports.figures import radiological
 from medgan.scans.advice import contrast_label
-from medgan.scans.identity import names_person
-from medgan.scans.inspection import Candidate, Inspected, printable, shareable_label
-from medgan.scans.overview import Overview, overview
+from medgan.scans.finding import personal_places_of
+from medgan.scans.inspection import Candidate, Inspected
+from medgan.scans.orientation import canonical
+from medgan.scans.overview import Overview
 from medgan.scans.scan import Scan
+from medgan.scans.shown_paths import nameless
+from medgan.texts import printable
 
 PICTURES = 24
 """Scans that the page shows a slice of, evenly chosen."""
@@ -71,8 +74,7 @@ class Gallery:
                 low, high = inspected.intensities.edges
             png = _png(_middle_slice(scan, low=low, high=high))
             sided = inspected.found.kind != "picture"
-            label = shareable_label(inspected.label, inspected.found)
-            self.tiles.append(Tile(label, inspected.contrast, png, sided))
+            self.tiles.append(Tile(inspected.label, inspected.contrast, png, sided))
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Chart:
 def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles: Sequence[Tile]) -> None:
     """Write the page: one HTML file without any reference to another, for light, dark and paper.
 
-    A page is passed on, so DICOM whose path names the patient is called by the name of its outputs.
+    Folders and files that are called after the patient of a DICOM series are told by their place.
 
     Args:
         seen: what was seen.
@@ -110,6 +112,7 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    personal = personal_places_of(scan.found for scan in seen.scans)
     pages = Environment(
         loader=PackageLoader("medgan.reports"),
         autoescape=True,
@@ -126,15 +129,13 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
         "kind": kind_text,
         "contrast": contrast_label,
         "times": lambda text: text.replace(" x ", " × "),
-        "name": lambda file: printable(file.name),
-        "file": _shareable_file,
+        "name": lambda file: _last_part(file, personal),
+        "file": lambda scan: _refused_file(scan, personal),
         "parts": lambda label: re.split(r"(?<=[/_ -])", label),
     }
-    shareable = [replace(scan, label=shareable_label(scan.label, scan.found)) for scan in seen.scans]
-    seen = overview(shareable, seen.empty)
     text = pages.get_template("inspection.html.j2").render(
         seen=seen,
-        names=_shareable_names(paths, seen),
+        names=[_last_part(one, personal) for one in paths],
         counts=counts_text(seen),
         tiles=tiles,
         charts=charts(seen.usable),
@@ -144,21 +145,16 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
     write_text(path, text)
 
 
-def _shareable_names(paths: Sequence[Path], seen: Overview) -> list[str]:
-    """The last parts of the paths; one that names the patient of a series is told by its kind alone."""
-    series = [scan.found.series for scan in seen.scans if scan.found.series is not None]
-    names = [one.absolute().name or one.absolute().anchor for one in paths]
-    personal = {name for name in names if any(names_person(name, one.files) for one in series)}
-    return ["a DICOM export" if name in personal else printable(name) for name in names]
+def _last_part(path: Path, personal: Collection[Path]) -> str:
+    whole = path.absolute()
+    return nameless(whole, personal, below=whole.parent) or whole.anchor
 
 
-def _shareable_file(scan: Inspected) -> str:
-    """The name of the file that was refused, where its label does not show it and it names no patient."""
+def _refused_file(scan: Inspected, personal: Collection[Path]) -> str:
+    """The name of the file that was refused, where its label does not show it."""
     file = scan.refusal.file if scan.refusal is not None else None
-    if file is None or file.name in scan.label:
-        return ""
-    series = scan.found.series
-    return "" if series is not None and names_person(file.name, series.files) else printable(file.name)
+    name = "" if file is None else _last_part(file, personal)
+    return "" if name in scan.label else name
 
 
 def size_text(scan: Inspected) -> str:
@@ -283,13 +279,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _middle_slice(scan: Scan, *, low: float, high: float) -> npt.NDArray[np.uint8]:
     """The middle axial slice, radiological: rows from front to back, the patient's right on the left."""
-    import nibabel
     from PIL import Image
 
-    to_canonical = nibabel.io_orientation(scan.affine)
-    volume = nibabel.apply_orientation(scan.voxels, to_canonical)
-    spacing = np.empty(3)
-    spacing[to_canonical[:, 0].astype(int)] = scan.spacing
+    volume, spacing = canonical(scan)
     shown = radiological(volume[:, :, volume.shape[2] // 2].astype(np.float64))
     grey = np.rint(np.clip((shown - low) * (255 / (high - low)), 0, 255)).astype(np.uint8)
     sides = np.array([grey.shape[1] * spacing[0], grey.shape[0] * spacing[1]])

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from medgan.contrasts import CONTRASTS
-from medgan.scans.finding import SMALLEST_STACK, picture_rank
-from medgan.scans.identity import names_person
-from medgan.scans.inspection import Inspected, printable
+from medgan.files import kind_of
+from medgan.scans.finding import SMALLEST_STACK, personal_places_of, picture_rank
+from medgan.scans.inspection import Inspected
+from medgan.scans.shown_paths import nameless
 
 FEW_SLICES = 20
 """Axial slices of a contrast below which a training has next to nothing to learn from."""
@@ -36,18 +37,14 @@ def _mixed_contrasts(scans: Sequence[Inspected]) -> str:
     for scan in scans:
         path = scan.found.path
         if scan.contrast is not None:
-            by_folder[path if path.is_dir() else path.parent].append(scan)
+            by_folder[path if kind_of(path) == "folder" else path.parent].append(scan)
     mixed = {folder: some for folder, some in by_folder.items() if len({one.contrast for one in some}) > 1}
     if not mixed:
         return ""
     folder, first = next(iter(mixed.items()))
-    name = folder.absolute().name
-    files = [one.found.series.files[0] for one in first if one.found.series is not None]
-    such = "" if names_person(name, files) else printable(name)
-    if len(mixed) == 1:
-        where = f"in {such or 'one folder'}"
-    else:
-        where = f"in {len(mixed)} folders" + (f" (such as {such})" if such else "")
+    folder = folder.absolute()
+    such = nameless(folder, personal_places_of(one.found for one in first), below=folder.parent)
+    where = f"in {such}" if len(mixed) == 1 else f"in {len(mixed)} folders (such as {such})"
     labels = " and ".join(known.label for known in CONTRASTS.values())
     return f"{labels} lie side by side {where}. Training wants one folder for each contrast."
 
@@ -155,7 +152,11 @@ def _flat(scans: Sequence[Inspected]) -> str:
 
 def _synthetic(scans: Sequence[Inspected]) -> str:
     made = [scan for scan in scans if scan.facts.get("synthetic") is True]
-    return f"Synthetic already: {_share(made, scans)}. Keep them out of a training." if made else ""
+    if not made:
+        return ""
+    return (
+        f"Synthetic already: {_share(made, scans)}. Neither training nor synthesis takes them from a folder."
+    )
 
 
 def _other_modality(scans: Sequence[Inspected]) -> str:
@@ -168,16 +169,18 @@ def _several_series(scans: Sequence[Inspected]) -> str:
     series = [scan for scan in scans if scan.found.series is not None]
     if len(series) < 2:
         return ""
-    alone = [scan for scan in series if scan.found.path.is_file()]
+    alone = [scan for scan in series if kind_of(scan.found.path) == "file"]
     uids = {scan.found.series.uid for scan in alone if scan.found.series is not None}
     if len(uids) < len(alone):
         return (
             f"{len(alone)} DICOM files were named one by one, so each counts as a scan. Name their folder, "
             "and the slices of a series come together."
         )
+    in_folders = len({scan.found.path for scan in series}) > 1
+    each = ", or give the folders one by one (DIR/*)" if in_folders else ""
     return (
         f"{len(series)} usable DICOM series. Synthesis takes one of a folder: choose it with "
-        "--series NUMBER. Training takes them all."
+        f"--series NUMBER{each}. Training takes them all."
     )
 
 

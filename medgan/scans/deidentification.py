@@ -53,7 +53,9 @@ ACTIONS: dict[str, Action] = {
 STRICTER: dict[str, Action] = {"PositionReferenceIndicator": "Z"}
 #: The profile removes or replaces these since the source's texts may name a person. Of a derived image medgan has
 #: written them, and put nothing of the source's texts into them; SourceImageSequence keeps new UIDs (U*).
-OWN = frozenset({"SeriesDescription", "ProtocolName", "DerivationDescription", "SourceImageSequence"})
+OWN = frozenset(
+    {"SeriesDescription", "ProtocolName", "ImageComments", "DerivationDescription", "SourceImageSequence"}
+)
 #: The table does not list these.
 UNTOUCHED = frozenset({
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SyntheticData", "Modality", "Manufacturer",

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydicom import config
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import MRImageStorage, generate_uid
@@ -28,11 +27,8 @@ from medgan.scans.dicom_geometry import arrange, place_of
 from medgan.scans.dicom_headers import Plane
 from medgan.scans.dicom_series import Series
 from medgan.scans.dicom_writing import new_image, save_image, scaling_of, set_pixels, window_of
-from medgan.scans.scan import Affine, Scan, Slicing
-
-#: No voxel may lie farther from its place on the reference's grid than this fraction of the smallest voxel edge;
-#: what float32 affines and quaternions of NIfTI files lose is a hundredth of that.
-SAME_PLACE = 0.05
+from medgan.scans.same_grid import slicing_on
+from medgan.scans.scan import Scan, Slicing
 
 #: Derived series are numbered from here on, where neither scanners nor workstations get to.
 FIRST_NUMBER = 900_000
@@ -83,9 +79,7 @@ def write_derived_series(
         InputRefusedError: the scan lies on another grid, or the reference cannot be read.
         OutputNotWrittenError: voxels that are not finite, or a file could not be written.
     """
-    planes, of_pictures = arrange(reference.planes)
-    shape = (planes[0].columns, planes[0].rows, len(planes))
-    slicing = _slicing_on(of_pictures, shape, scan, place_of(planes))
+    planes, slicing = laid_on(reference, scan)
     if not np.isfinite(scan.voxels).all():
         raise OutputNotWrittenError(
             "the result has voxels that are NaN or infinite, so it was not written", file=folder
@@ -94,10 +88,7 @@ def write_derived_series(
     stored = scaling.store(slicing.pictures(scan.voxels))
     window = window_of(stored)
     files = []
-    with (
-        pydicom_without_warnings(),
-        config.disable_value_validation(),
-    ):  # both quote values; `valid` checks them
+    with pydicom_without_warnings():  # `valid` checks values
         header = header_of(planes[0])
         if deidentifier is not None:
             _refuse_writing(header, place_of(planes))
@@ -115,52 +106,15 @@ def write_derived_series(
     return files
 
 
-def _slicing_on(of_pictures: Affine, shape: tuple[int, int, int], scan: Scan, where: Path) -> Slicing:
-    """How the pictures of the reference lie in the voxels of a scan.
-
-    Args:
-        of_pictures: the affine of the reference, from [column, row, slice].
-        shape: columns, rows, slices.
-        scan: what should lie on its grid.
-        where: the reference, for the message.
+def laid_on(reference: Series, scan: Scan) -> tuple[list[Plane], Slicing]:
+    """The slices of a series by position, and how their pictures lie in the voxels of a scan on the same grid.
 
     Raises:
-        InputRefusedError: it does not.
+        InputRefusedError: the scan lies on another grid.
     """
-    directions = [
-        affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (of_pictures, scan.affine)
-    ]
-    cosines = directions[0].T @ directions[1]
-    axes = [int(axis) for axis in np.abs(cosines).argmax(axis=1)]  # of columns, rows, slices
-    if sorted(axes) != [0, 1, 2]:
-        raise _other_grid("axes in other directions", where)
-    if tuple(scan.voxels.shape[axis] for axis in axes) != shape:
-        sizes = ["x".join(map(str, size)) for size in (shape, scan.voxels.shape)]
-        raise _other_grid(f"{sizes[0]} voxels (columns, rows, slices) and the scan {sizes[1]}", where)
-    reverse = [bool(cosines[picture, axis] < 0) for picture, axis in enumerate(axes)]
-    corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape], indexing="ij")).reshape(3, -1).T
-    indices = np.empty_like(corners)
-    for picture, axis in enumerate(axes):
-        along = corners[:, picture]
-        indices[:, axis] = shape[picture] - 1 - along if reverse[picture] else along
-    here = indices @ scan.affine[:3, :3].T + scan.affine[:3, 3]
-    there = corners @ of_pictures[:3, :3].T + of_pictures[:3, 3]
-    beside = float(np.linalg.norm(here - there, axis=1).max())
-    allowed = SAME_PLACE * float(np.linalg.norm(of_pictures[:3, :3], axis=0).min())
-    if not beside <= allowed:
-        raise _other_grid(
-            f"corners up to {beside:.3g} mm away from the scan's, and {allowed:.2g} mm are allowed", where
-        )
-    columns, rows, slices = axes
-    return Slicing(axes=(slices, rows, columns), reverse=(reverse[2], reverse[1], reverse[0]))
-
-
-def _other_grid(difference: str, where: Path) -> InputRefusedError:
-    return InputRefusedError(
-        f"is a series on another grid than the scan: it has {difference}",
-        file=where,
-        remedy="Give the series that the scan was made from, or write NIfTI instead.",
-    )
+    planes, of_pictures = arrange(reference.planes)
+    shape = (planes[0].columns, planes[0].rows, len(planes))
+    return planes, slicing_on(of_pictures, shape, scan, place_of(planes))
 
 
 def _series_of(
@@ -179,7 +133,8 @@ def _series_of(
     common.SeriesNumber = _series_number(reference.number, contrast.key)
     common.SeriesDescription = _ascii(derivation.description, 64)
     # The description names two contrasts; this one lets software that judges by names (medgan too) find the right one.
-    common.ProtocolName = f"medgan synthetic {contrast.label}"
+    # dcm2niix keeps the comment in the NIfTI header itself (`aux_file`, 24 letters), and the name beside it at most.
+    common.ProtocolName = common.ImageComments = f"medgan synthetic {contrast.label}"
     # PS3.3 C.7.5.1: the equipment that produced these instances, which the scanner did not.
     common.Manufacturer = common.ManufacturerModelName = "medgan"
     common.SoftwareVersions = _ascii(derivation.version, 64)

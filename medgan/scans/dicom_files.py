@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
+from pydicom import config
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
@@ -40,11 +41,11 @@ UNREADABLE = (
 
 @contextlib.contextmanager
 def pydicom_without_warnings() -> Iterator[None]:
-    """Keep pydicom and its codecs from warning of odd values, padding and disagreeing JPEG headers.
+    """Keep pydicom and its codecs from warning and logging of odd values, padding and disagreeing JPEG headers.
 
     The warnings quote values, names of persons among them; what matters is checked by medgan and refused.
     """
-    with warnings.catch_warnings():
+    with config.disable_value_validation(), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", category=UserWarning, module=r"(pydicom|pylibjpeg|openjpeg|libjpeg|rle)\b"
         )
@@ -71,17 +72,6 @@ def read_dataset(file: Path, *, tags: tuple[str | int, ...], pixels: bool) -> Fi
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return dataset
-
-
-def claims_to_be_dicom(file: Path) -> bool:
-    """Whether a file has DICOM's preamble or its usual suffix, so that it is missed if unreadable."""
-    if file.suffix.lower() in (".dcm", ".ima"):
-        return True
-    try:
-        with file.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 class _Bounded(io.BufferedReader):

@@ -10,9 +10,12 @@ from typing import Any
 from pydicom.dataset import FileDataset
 
 from medgan.errors import InputRefusedError
+from medgan.files import kind_of
 from medgan.scans import dicom_layout
-from medgan.scans.dicom_files import UNREADABLE, claims_to_be_dicom, pydicom_without_warnings, read_dataset
+from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
+from medgan.scans.dicom_mark import looks_like_dicom
 from medgan.scans.dicom_objections import objection
+from medgan.scans.identity import NO_OWNER, OWNER_TAGS, Owner, owner
 
 #: PS3.3 C.7.6.16 and C.8.13.5: the functional group that holds an attribute in a multi-frame object.
 _FUNCTIONAL_GROUPS = {
@@ -40,7 +43,7 @@ _TAGS = (
     "RescaleIntercept", "EchoTime", "EffectiveEchoTime", "RepetitionTime", "InversionTime",
     "ScanningSequence", "SequenceName", "PulseSequenceName", "MRAcquisitionType", "MagneticFieldStrength",
     "TemporalPositionIdentifier", "AcquisitionNumber", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", *dicom_layout.TAGS,
+    "PerFrameFunctionalGroupsSequence", *OWNER_TAGS, *dicom_layout.TAGS,
 )  # fmt: skip
 
 _MR_IMAGES = tuple("1.2.840.10008.5.1.4.1.1.4" + end for end in ("", ".1", ".3", ".4"))
@@ -65,6 +68,7 @@ class Plane:
         volumetric: it is of a 3D acquisition, as dcm2niix sees it.
         synthetic: SyntheticData (0008,001C) is YES.
         lossy: the pixels have been compressed lossily at some time.
+        owner: whose it is, as digests (see `identity.owner`).
         objection: why it cannot be read, as far as its own header tells.
     """
 
@@ -88,6 +92,7 @@ class Plane:
     volumetric: bool = False
     synthetic: bool = False
     lossy: bool = False
+    owner: Owner = field(default=NO_OWNER, repr=False)
     objection: InputRefusedError | None = None
 
 
@@ -96,7 +101,7 @@ def read_planes(file: Path) -> list[Plane]:
 
     A damaged MR image is one plane with an objection, so that it is missed.
     """
-    if not file.is_file():
+    if kind_of(file) != "file":
         return []
     with pydicom_without_warnings():
         try:
@@ -104,7 +109,7 @@ def read_planes(file: Path) -> list[Plane]:
         except InputRefusedError as error:
             return [Plane(file=file, objection=error)]
         except UNREADABLE:
-            return [_damaged(file)] if claims_to_be_dicom(file) else []
+            return [_damaged(file)] if looks_like_dicom(file) else []
         try:
             return _planes_of(dataset, file)
         except UNREADABLE:
@@ -114,7 +119,7 @@ def read_planes(file: Path) -> list[Plane]:
 def _planes_of(dataset: FileDataset, file: Path) -> list[Plane]:
     if "Rows" not in dataset or "Columns" not in dataset:
         kind = _text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID")
-        if kind in _MR_IMAGES or (not kind and claims_to_be_dicom(file)):
+        if kind in _MR_IMAGES or (not kind and looks_like_dicom(file)):
             return [_damaged(file, series=_text(dataset, "SeriesInstanceUID"), modality="MR" if kind else "")]
         return []
     volumetric = dicom_layout.is_volumetric(dataset)
@@ -149,6 +154,7 @@ def _plane(dataset: FileDataset, file: Path, frame: int | None, groups: list[Any
         volumetric=volumetric,
         synthetic=_text(dataset, "SyntheticData") == "YES",
         lossy=_text(dataset, "LossyImageCompression") == "01",
+        owner=owner(dataset),
     )
     found = objection(dataset, file, slope=plane.slope, intercept=plane.intercept)
     return plane if found is None else _with_objection(plane, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,18 @@ def _voxels(planes: list[Plane], slicing: Slicing) -> Voxels:
             with np.errstate(over="ignore"):  # infinite ones are refused afterwards
                 pictures[k] = (pixels * planes[k].slope + planes[k].intercept).astype(np.float32)
     return voxels
+
+
+def read_pictures(planes: Sequence[Plane]) -> Iterator[Voxels]:
+    """The pictures of some slices, one by one and rescaled: shape (rows, columns), as their files have them.
+
+    Raises:
+        InputRefusedError: pixels that cannot be used.
+    """
+    for plane in planes:
+        stored = stored_pixels(plane.file, [plane.frame], rows=plane.rows, columns=plane.columns)
+        with np.errstate(over="ignore"):
+            yield (next(stored) * plane.slope + plane.intercept).astype(np.float32)
 
 
 def _warnings(planes: list[Plane]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.contrasts import guess_contrast
-from medgan.errors import MedganError, SeriesChoiceError
+from medgan.errors import InputRefusedError, MedganError, SeriesChoiceError
 from medgan.scans.dicom_geometry import arrange, echo_times, place_of, plane_name, same_orientation
 from medgan.scans.dicom_headers import Plane, read_planes
 from medgan.scans.identity import names_person
@@ -114,6 +114,7 @@ def _series(planes: Sequence[Plane]) -> Series:
     refusal: MedganError | None = None
     ordered = list(planes)
     try:
+        _refuse_several_owners(planes)
         ordered, _ = arrange(planes)
         _refuse_beyond_memory(ordered)
     except MedganError as error:
@@ -151,6 +152,22 @@ def _contrast(plane: Plane, facts: dict[str, Any]) -> str | None:
         inversion_time=facts.get("inversion_time"),
     )
     return found.key if found else None
+
+
+def _refuse_several_owners(planes: Sequence[Plane]) -> None:
+    """One UID over files of two patients, as careless anonymising leaves it, must not make one volume of them."""
+    owners = zip(*(plane.owner for plane in planes), strict=True)
+    numbers, names, studies = (len({told for told in kind if told}) for kind in owners)
+    patients = max(numbers, names)
+    if max(patients, studies) <= 1:
+        return
+    whose = f"{patients} patients" if patients > 1 else f"{studies} studies"
+    raise InputRefusedError(
+        f"holds files of {whose} under one SeriesInstanceUID, which are no one volume",
+        file=place_of(planes),
+        remedy="Put the files of each patient and study into a folder of their own, and check how they were "
+        "exported or anonymised.",
+    )
 
 
 def _refuse_beyond_memory(planes: Sequence[Plane]) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medgan.contrasts import Contrast, contrast_from_name, guess_contrast
-from medgan.scans.marks import says_synthetic
+from medgan.files import kind_of
+from medgan.texts import printable
 
 SIDECAR_LIMIT = 2**20
 """Bytes of a sidecar that are read; real ones have a few thousand."""
 _TIMES = {"EchoTime": "echo_time", "RepetitionTime": "repetition_time", "InversionTime": "inversion_time"}
 ALREADY_SYNTHETIC = "This image is already synthetic."
+_OURS = re.compile(r"^medgan\b.*\bsynthetic\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "")
         sidecar: the BIDS JSON that would lie beside it (times in seconds, as BIDS has them).
         description: NIfTI's `descrip`, or a PNG's description.
     """
-    content, warnings = _read_json(sidecar) if sidecar is not None else ({}, ())
+    content, warnings = read_sidecar(sidecar) if sidecar is not None else ({}, ())
     facts: dict[str, Any] = {
         ours: 1000.0 * value for theirs, ours in _TIMES.items() if (value := _positive(content.get(theirs)))
     }
@@ -67,11 +70,22 @@ def _key(contrast: Contrast | None) -> str | None:
 
 
 def _is_synthetic(name: str, content: dict[str, Any], description: str) -> bool:
-    """By any one of the marks, since converters and people lose the others.
+    """By any one of the marks, since converters and people lose the others."""
+    says_so = any(content.get(key) is True for key in ("SyntheticData", "Synthetic"))
+    return says_so or is_result(name, content, description)
+
+
+def says_synthetic(description: str) -> bool:
+    """Whether a description (NIfTI's `descrip`, a PNG's) is one that medgan writes into its images."""
+    return _OURS.search(description) is not None
+
+
+def is_result(name: str, content: dict[str, Any], description: str) -> bool:
+    """Whether an image is one of medgan's results, by its name, its sidecar's content or its description.
 
     dcm2niix carries a DICOM result's protocol name into the sidecar and the name of the file, not SyntheticData.
     """
-    if any(content.get(key) is True for key in ("SyntheticData", "Synthetic")):
+    if content.get("SyntheticData") is True and isinstance(content.get("Medgan"), dict):
         return True
     texts = (description, content.get("ProtocolName"), content.get("SeriesDescription"))
     if any(isinstance(text, str) and says_synthetic(text.replace("_", " ")) for text in texts):
@@ -89,9 +103,9 @@ def _positive(value: Any) -> float | None:
     return number if math.isfinite(number) and number > 0 else None
 
 
-def _read_json(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The sidecar's object; one that cannot be used is told of and stops nothing."""
-    if not path.is_file():
+def read_sidecar(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The sidecar's object, and warnings: one that cannot be used is told of and stops nothing."""
+    if kind_of(path) != "file":
         return {}, ()
     try:
         with path.open("rb") as stream:
@@ -102,5 +116,6 @@ def _read_json(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         if not isinstance(content, dict):
             raise ValueError("it is not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
-        return {}, (f"The sidecar {path.name} was left aside: {str(error) or type(error).__name__}.",)
+        why = printable(str(error)) or type(error).__name__
+        return {}, (f"The sidecar {printable(path.name)} was left aside: {why}.",)
     return content, ()

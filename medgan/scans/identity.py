@@ -6,19 +6,23 @@ sidecars, reports) is compared with the header's identifiers first; they are rea
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
+from medgan.errors import InputRefusedError
 
 _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
 _NUMBERS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
 _DATE, _MORE, _REMOVED = "PatientBirthDate", "OtherPatientIDsSequence", "PatientIdentityRemoved"
 _SHORTEST_NAME, _SHORTEST_NUMBER = 3, 4  # letters and digits: what is shorter is found in any name
+OWNER_TAGS = ("PatientID", "PatientName", "StudyInstanceUID")
+Owner = tuple[str, str, str]
+NO_OWNER: Owner = ("", "", "")
 _FILES = 3  # of a series are looked at: the first may be damaged
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 
@@ -34,17 +38,55 @@ def names_person(text: str, files: Iterable[Path]) -> bool:
         text: such as a folder's name.
         files: of one series; the first few are looked at, and what is no DICOM says nothing.
     """
-    forms = {form for form in (_compact(text), _compact(text.casefold().translate(_UMLAUTS))) if form}
-    return bool(forms) and any(
-        identifier in form
-        for file in islice(files, _FILES)
-        for identifier in _identifiers(file)
-        for form in forms
-    )
+    return bool(_compact(text)) and holds_any(text, identifiers(files))
+
+
+def identifiers(files: Iterable[Path]) -> frozenset[str]:
+    """What `names_person` looks for, compacted: for `holds_any` alone, never to be written or shown."""
+    return frozenset(found for file in islice(files, _FILES) for found in _identifiers(file))
+
+
+def told_identifiers(content: Mapping[str, Any]) -> frozenset[str]:
+    """As `identifiers`, of the JSON beside an image: converters may write DICOM's PatientName, PatientID, ... there."""
+    usable = {keyword: content.get(keyword) for keyword in (*_NAMES, *_NUMBERS, _DATE)}
+    return frozenset(part for part in _parts_of(usable) if part)
+
+
+def holds_any(text: str, told: frozenset[str]) -> bool:
+    """Whether a text holds one of a patient's identifiers, however it is spelt."""
+    forms = {_compact(text), _compact(text.casefold().translate(_UMLAUTS))}
+    return any(identifier in form for form in forms for identifier in told)
+
+
+def owner(dataset: Any) -> Owner:
+    """Whose image it is: digests of patient's ID, patient's name and study's UID, each empty where it is not told.
+
+    They tell files of several patients apart and name no one. Case, accents and separators of names do not count.
+
+    Args:
+        dataset: a pydicom data set with `OWNER_TAGS`.
+    """
+    number, name, study = (_told(dataset, keyword) for keyword in OWNER_TAGS)
+    return _digest(number), _digest(_compact(name)), _digest(study)
+
+
+def _told(dataset: Any, keyword: str) -> str:
+    from medgan.scans.dicom_files import UNREADABLE
+
+    try:
+        return " ".join(_values(dataset, keyword)).strip(" \0")
+    except (*UNREADABLE, UnicodeError, LookupError):
+        return ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() if text else ""
 
 
 def _identifiers(file: Path) -> set[str]:
     """The identifiers in a file's header, compacted, in all the ways that they are looked for."""
+    from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset  # takes its time
+
     tags = (*_NAMES, *_NUMBERS, _DATE, _MORE, _REMOVED)
     try:
         with pydicom_without_warnings():
@@ -52,7 +94,7 @@ def _identifiers(file: Path) -> set[str]:
             if str(dataset.get(_REMOVED) or "").strip().upper() == "YES":
                 return set()
             return {part for part in _parts_of(dataset) if part}
-    except (*UNREADABLE, UnicodeError):
+    except (*UNREADABLE, UnicodeError, InputRefusedError):
         return set()
 
 

@@ -5,8 +5,7 @@ The data set as a whole is judged in `overview` and `advice`.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 from medgan.contrasts import contrast_from_name, contrast_from_times
 from medgan.errors import InputRefusedError, MedganError
 from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
-from medgan.scans.finding import Found, find_scans
-from medgan.scans.identity import names_person
+from medgan.scans.finding import Found, personal_places_of, search
 from medgan.scans.intensities import Intensities, measure_intensities
 from medgan.scans.reading import read_scan
 from medgan.scans.scan import Scan
+from medgan.scans.shown_paths import nameless
 
 _AXES = {"L": 0, "R": 0, "P": 1, "A": 1, "I": 2, "S": 2}
 _THICKER = 1.2
@@ -30,7 +29,8 @@ class Inspected:
     """One scan as medgan sees it; what could not be learnt is None.
 
     Attributes:
-        label: what to call it on screen: its path below the path that the user gave, and a series' number.
+        label: what to call it on screens and pages: its path below the path that the user gave, and a series'
+            number; folders and files that are called after the patient of a DICOM series are told by their place.
         found: what was found, with the series of a DICOM scan.
         contrast: `t1`, `t2` or None where nothing tells.
         contrast_from: what told it, such as `file name`.
@@ -85,21 +85,26 @@ class Candidate:
 
 
 def find_candidates(paths: Sequence[Path]) -> tuple[list[Candidate], list[MedganError]]:
-    """All scans that files and folders hold, each once, and why some of the paths hold none."""
+    """All scans that files and folders hold, each once, and why some of the paths hold none.
+
+    Results of medgan are among them, since a user may want to see what they are.
+    """
     candidates: list[Candidate] = []
     empty: list[MedganError] = []
     taken: set[tuple[Path | str, ...]] = set()
     for path in paths:
         try:
-            found = find_scans(path)
+            held = search(path)
         except InputRefusedError as error:
             empty.append(error)
             continue
+        found = (*held.scans, *held.results)
+        personal = personal_places_of(found)
         for one in found:
             key = _identity(one)
             if key not in taken:
                 taken.add(key)
-                candidates.append(Candidate(_label(one, path, several=len(paths) > 1), one))
+                candidates.append(Candidate(_label(one, path, personal, several=len(paths) > 1), one))
     return candidates, empty
 
 
@@ -123,19 +128,6 @@ def inspect_each(
             look(inspected, scan)
         del scan  # before the next one is read
         yield inspected
-
-
-def shareable_label(label: str, found: Found) -> str:
-    """A label for what is passed on: of DICOM whose path names the patient, the name of its outputs instead."""
-    if found.series is not None and names_person(label, found.series.files):
-        return printable(found.stem)
-    return label
-
-
-def printable(text: str | Path) -> str:
-    """A name that can steer no terminal and be written as UTF-8, whatever the file system allows."""
-    decoded = os.fsencode(text).decode("utf-8", errors="replace")
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in decoded)
 
 
 def _inspected(candidate: Candidate, scan: Scan) -> Inspected:
@@ -253,15 +245,15 @@ def _identity(found: Found) -> tuple[Path | str, ...]:
     return (found.series.uid, *(file.resolve() for file in found.series.files), str(found.series.shape))
 
 
-def _label(found: Found, root: Path, *, several: bool) -> str:
+def _label(found: Found, root: Path, personal: Collection[Path], *, several: bool) -> str:
     """The path below `root`; of several roots with the root before it, as far as the user typed it."""
-    inside = found.path.relative_to(root).as_posix() if found.path != root else ""
+    inside = nameless(found.path, personal, below=root)
     above = ""
     if several and not root.is_absolute():
-        above = root.as_posix()
+        above = nameless(root, personal)
     elif several or not inside:
-        above = root.absolute().name or root.absolute().anchor
+        above = nameless(root.absolute(), personal, below=root.absolute().parent)
     number = (
         f" #{found.series.number}" if found.series is not None and found.series.number is not None else ""
     )
-    return printable("/".join(part for part in (above, inside) if part) + number)
+    return "/".join(part for part in (above, inside) if part) + number

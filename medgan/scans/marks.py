@@ -1,36 +1,49 @@
-"""Whether a file that lies where a result is to be written is itself one: by the mark in the image alone."""
+"""Whether an image in a file is one that medgan made: by the marks that its results carry."""
 
 from __future__ import annotations
 
-import re
+import warnings
 from pathlib import Path
 
-from medgan.scans.nifti_file import nifti_suffix
-
-_OURS = re.compile(r"^medgan\b.*\bsynthetic\b", re.IGNORECASE)
-
-
-def says_synthetic(description: str) -> bool:
-    """Whether a description (NIfTI's `descrip`, a PNG's) is one that medgan writes into its images."""
-    return _OURS.search(description) is not None
+from medgan.files import kind_of
+from medgan.scans.dicom_reading import Series
+from medgan.scans.hints import is_result, read_sidecar, says_synthetic
+from medgan.scans.nifti_file import description_of, nifti_suffix, read_header
 
 
 def is_synthetic_image(path: Path) -> bool:
-    """Whether a NIfTI file, a PNG, or a folder of DICOM files carries medgan's mark; False where unreadable."""
+    """Whether a NIfTI file, a PNG, or a folder of DICOM files carries medgan's mark; False where unreadable.
+
+    The image itself tells, not its name nor what lies beside it.
+    """
     try:
-        if path.is_dir():
+        if kind_of(path) == "folder":
             return _is_synthetic_series(path)
-        if nifti_suffix(path):
-            import nibabel
-
-            header = nibabel.load(path).header
-            return says_synthetic(bytes(header["descrip"].item()).decode("latin-1"))
-        from PIL import Image
-
-        with Image.open(path, formats=("PNG",)) as picture:
-            return says_synthetic(str(picture.info.get("Description", "")))
+        return says_synthetic(_description(path))
     except Exception:  # noqa: BLE001 - whatever is in the way, and cannot be read, is not medgan's
         return False
+
+
+def is_result_file(path: Path) -> bool:
+    """Whether a NIfTI file or a picture is a result of medgan: by its name, its sidecar or the image itself."""
+    sidecar = path.with_name(path.name.removesuffix(nifti_suffix(path) or path.suffix) + ".json")
+    return is_result(path.name, read_sidecar(sidecar)[0], "") or is_synthetic_image(path)
+
+
+def is_result_series(series: Series) -> bool:
+    """Whether a DICOM series is one that medgan derived: synthetic, of its manufacture."""
+    return series.facts.get("synthetic") is True and series.facts.get("manufacturer") == "medgan"
+
+
+def _description(path: Path) -> str:
+    if nifti_suffix(path):
+        return description_of(read_header(path))
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a picture of absurd size is none of ours
+        with Image.open(path, formats=("PNG",)) as picture:
+            return str(picture.info.get("Description", ""))
 
 
 def _is_synthetic_series(folder: Path) -> bool:

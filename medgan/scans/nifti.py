@@ -11,9 +11,10 @@ import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
 
 from medgan.errors import InputRefusedError, SeriesChoiceError
+from medgan.files import kind_of
 from medgan.scans.checks import check_affine, check_shape, check_voxels
 from medgan.scans.hints import hints_for
-from medgan.scans.nifti_file import nifti_suffix, read_stored
+from medgan.scans.nifti_file import description_of, nifti_suffix, read_stored
 from medgan.scans.nifti_writing import is_sheared, to_image, write_nifti
 from medgan.scans.scan import Affine, Scan, Source, Voxels
 
@@ -42,7 +43,7 @@ def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = Fal
             NaN or infinite voxels, one value everywhere, or an affine that is not finite or singular.
         SeriesChoiceError: the file has several volumes and `volume` does not choose one of them.
     """
-    if not path.is_file():
+    if kind_of(path) != "file":
         raise InputRefusedError("there is no such file", file=path, remedy="Check the path.")
     stored = read_stored(path, volume=volume)
     header = stored.header
@@ -59,7 +60,7 @@ def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = Fal
     )
     suffix = nifti_suffix(path)
     stem = path.name.removesuffix(suffix)
-    hints = hints_for(path, sidecar=path.with_name(stem + ".json"), description=_description(header))
+    hints = hints_for(path, sidecar=path.with_name(stem + ".json"), description=description_of(header))
     facts = {
         "dtype": str(stored.raw.dtype.newbyteorder("=")),
         "volumes": stored.volumes,
@@ -112,7 +113,7 @@ def scan_from_image(image: Any, *, stem: str = "image", nan_to_zero: bool = Fals
     affine = np.array(image.affine, dtype=np.float64)
     check_affine(affine, file=named)
     voxels, voxel_warnings = check_voxels(_scaled(raw, None, None), file=named, nan_to_zero=nan_to_zero)
-    hints = hints_for(named, description=_description(header) if header is not None else "")
+    hints = hints_for(named, description=description_of(header) if header is not None else "")
     return Scan(
         voxels=voxels,
         affine=affine,
@@ -169,7 +170,3 @@ def _qform_agrees(header: Any, affine: Affine, shape: tuple[int, ...]) -> bool:
     ]
     distances = np.linalg.norm(corners @ difference[:3].T, axis=1)
     return bool((distances <= _DISAGREEMENT).all())
-
-
-def _description(header: Any) -> str:
-    return bytes(header["descrip"].item()).decode("latin-1")

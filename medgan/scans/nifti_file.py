@@ -23,6 +23,9 @@ from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 from nibabel.spatialimages import HeaderDataError
 
 from medgan.errors import InputRefusedError, SeriesChoiceError
+from medgan.files import kind_of
+from medgan.scans.hints import says_synthetic
+from medgan.texts import printable
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
 VOLUME_LIMIT = 2**30
@@ -97,6 +100,24 @@ def read_stored(path: Path, *, volume: int | None = None) -> Stored:
     return Stored(header, taken.view(dtype).reshape(shape, order="F"), volumes, notes)
 
 
+def read_header(path: Path) -> Any:
+    """nibabel's header object of a file, checked; of a pair either file tells.
+
+    Raises:
+        InputRefusedError: it is no NIfTI file, or its header is damaged.
+    """
+    return _read_header(_pair(path)[0], named=path)[0]
+
+
+def description_of(header: Any) -> str:
+    """What a header says of its image: `descrip`, or `aux_file` where that has medgan's mark.
+
+    dcm2niix writes the image comments of a DICOM series, which a derived one has, into `aux_file`.
+    """
+    texts = [bytes(header[field].item()).decode("latin-1") for field in ("descrip", "aux_file")]
+    return next((text for text in texts if says_synthetic(text)), texts[0])
+
+
 @contextlib.contextmanager
 def _telling(path: Path) -> Iterator[None]:
     """Turn what goes wrong in reading `path` into a refusal that names it."""
@@ -136,10 +157,10 @@ def _pair(path: Path) -> tuple[Path, Path]:
         for part in (".hdr", ".img"):
             names = [path.with_name(stem + part + packing) for packing in ("", ".gz")]
             names = [path, *names] if suffix.lower().startswith(part) else names
-            existing = [name for name in names if name.is_file()]
+            existing = [name for name in names if kind_of(name) == "file"]
             if not existing:
                 raise InputRefusedError(
-                    f"{stem}{part} is missing beside it",
+                    f"{printable(stem)}{part} is missing beside it",
                     file=path,
                     remedy="A .hdr and an .img belong together: keep both in one folder.",
                 )

@@ -12,7 +12,8 @@ from typing import Any
 from medgan import __version__
 from medgan.errors import MedganError
 from medgan.scans.advice import advise
-from medgan.scans.inspection import Inspected, printable
+from medgan.scans.inspection import Inspected
+from medgan.texts import printable, printable_lines
 
 FORMAT = 1
 """Of the JSON document; raised when a key changes its meaning or goes."""
@@ -153,8 +154,8 @@ def _series_entry(scan: Inspected) -> dict[str, Any] | None:
 def _error_entry(error: MedganError) -> dict[str, Any]:
     return {
         "file": None if error.file is None else printable(error.file),
-        "cause": _lines(error.cause),
-        "remedy": _lines(error.remedy),
+        "cause": printable_lines(error.cause),
+        "remedy": printable_lines(error.remedy),
     }
 
 
@@ -177,10 +178,6 @@ def _plain(value: Any) -> Any:
 
 def _as_dict(value: Any) -> dict[str, Any]:
     return dict(value)
-
-
-def _lines(text: str) -> str:
-    return "\n".join(printable(line) for line in text.splitlines())
 
 
 def _counted(values: Iterable[str | None]) -> dict[str, int]:

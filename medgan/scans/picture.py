@@ -21,7 +21,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from medgan.contrasts import contrast_from_name, spells_other_contrast
 from medgan.errors import InputRefusedError, OutputNotWrittenError, UsageError
-from medgan.files import whole_file
+from medgan.files import kind_of, whole_file
 from medgan.scans.checks import check_shape, check_voxels
 from medgan.scans.hints import hints_for
 from medgan.scans.scan import Scan, Source
@@ -55,7 +55,7 @@ def read_picture(path: Path) -> Scan:
             channels that differ (colour); an alpha channel that is not constant; 16 bits with several
             channels; stored turned (EXIF orientation); too small; one value everywhere.
     """
-    if not path.is_file():
+    if kind_of(path) != "file":
         raise InputRefusedError("there is no such file", file=path, remedy="Check the path.")
     with _opened(path) as image:
         kind = image.format

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from medgan.archives import unpacked
 from medgan.errors import MedganError, SeriesChoiceError, UsageError
+from medgan.files import kind_of
 from medgan.scans.dicom_reading import Series, choose_echo, read_series
-from medgan.scans.finding import Found, find_scans
+from medgan.scans.finding import Found, personal_places_of, search
 from medgan.scans.nifti import read_nifti
 from medgan.scans.picture import read_picture
 from medgan.scans.scan import Scan
+from medgan.scans.shown_paths import nameless
 
 _ARCHIVE = ".zip"
+_LISTED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +80,7 @@ def as_folder(path: Path) -> Iterator[Path]:
     if path.suffix.lower() != _ARCHIVE:
         yield path
         return
-    try:
-        is_folder = path.is_dir()
-    except OSError:  # a name that is too long, a folder above that may not be entered: unpacking refuses it
-        is_folder = False
-    if is_folder:
+    if kind_of(path) == "folder":
         yield path
     else:
         with unpacked(path) as folder:
@@ -96,12 +95,22 @@ def choose_scan(source: Path | Found, reading: Reading = _PLAIN) -> Found:
         InputRefusedError: nothing there.
         UsageError: an option that this kind of scan does not have.
     """
-    found = source if isinstance(source, Found) else choose_among(source, find_scans(source), reading.series)
+    found = (
+        source
+        if isinstance(source, Found)
+        else choose_among(source, _found_at(source, reading), reading.series)
+    )
     _check_options(found, reading)
     if found.series is None or reading.echo is None:
         return found
     echo = choose_echo(found.series, reading.echo)
     return replace(found, series=echo, refusal=echo.refusal)
+
+
+def _found_at(path: Path, reading: Reading) -> list[Found]:
+    """What may be meant: a result of medgan among scans only where a series is named."""
+    held = search(path)
+    return [*held.scans, *(held.results if reading.series is not None else ())]
 
 
 def _read(found: Found, reading: Reading) -> Scan:
@@ -153,27 +162,42 @@ def _is_called(series: Series, name: str) -> bool:
 
 
 def _menu(root: Path, found: list[Found]) -> str:
-    """What a person chooses from: one line for each scan."""
-    by_series = [one.series for one in found if one.series is not None]
-    lines = [_line(series) for series in by_series]
-    lines += [f"  {one.path.relative_to(root)}" for one in found if one.series is None]
-    if len(lines) > 40:
-        lines = [*lines[:40], f"  ... and {len(lines) - 40} more"]
+    """What a person chooses from: one line for each scan, and where it lies if that tells them apart."""
+    personal = personal_places_of(found)
+    places = [nameless(one.path, personal, below=root) for one in found]
+    by_series = [
+        (one.series, place) for one, place in zip(found, places, strict=True) if one.series is not None
+    ]
+    in_folders = len({place for _, place in by_series}) > 1
+    lines = [_line(series, place if in_folders else None) for series, place in by_series]
+    lines += [f"  {place}" for one, place in zip(found, places, strict=True) if one.series is None]
+    if len(lines) > _LISTED:
+        lines = [*lines[:_LISTED], f"  ... and {len(lines) - _LISTED} more"]
+    return "\n".join([f"{_way(by_series, len(found), in_folders)}:", *lines])
+
+
+def _way(by_series: list[tuple[Series, str]], count: int, in_folders: bool) -> str:
+    """How to go on."""
     if not by_series:
-        way = "Name one of these files:"
-    elif len({series.uid for series in by_series}) < len(by_series):
-        way = "Choose with --series NUMBER or UID; put images that share one UID into folders of their own:"
-    else:
-        way = "Choose one with --series NUMBER or UID" + (
-            ", or name a file:" if len(by_series) < len(found) else ":"
+        return "Name one of these files"
+    if in_folders:
+        such = "" if len(by_series) == count else ", or a file"
+        return (
+            f"Choose one with --series NUMBER or UID, or give its folder{such}; or take all folders, one by one, "
+            "with DIR/* (of an archive: unpack it first)"
         )
-    return "\n".join([way, *lines])
+    if len({series.uid for series, _ in by_series}) < len(by_series):
+        return "Choose with --series NUMBER or UID; put images that share one UID into folders of their own"
+    return "Choose one with --series NUMBER or UID" + (", or name a file" if len(by_series) < count else "")
 
 
-def _line(series: Series) -> str:
+def _line(series: Series, place: str | None) -> str:
     number = "-" if series.number is None else str(series.number)
     size = " x ".join(map(str, series.shape))
-    parts = [series.modality, series.description or "(no description)", size, series.orientation, series.uid]
+    parts = [series.modality, series.description or "(no description)", size, series.orientation]
+    if place is not None:
+        parts.append(f"in {place}" if place else "in the folder itself")
+    parts.append(series.uid)
     if series.refusal is not None:
         parts.append(f"cannot be read: {series.refusal.cause}")
     return f"  {number}: " + ", ".join(part for part in parts if part)

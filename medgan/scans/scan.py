@@ -104,6 +104,8 @@ class Scan:
     @property
     def orientation(self) -> str:
         """Where the three axes of `voxels` point to, such as `LPS`."""
-        import nibabel
+        from nibabel.orientations import ornt2axcodes
 
-        return "".join(code or "?" for code in nibabel.aff2axcodes(self.affine))
+        from medgan.scans.orientation import closest_turns
+
+        return "".join(code or "?" for code in ornt2axcodes(closest_turns(self.affine)))

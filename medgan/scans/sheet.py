@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import whole_file
+from medgan.scans.orientation import canonical
 from medgan.scans.scan import Scan
 
 SLICE_LIMIT = 30
@@ -56,10 +56,7 @@ def contact_sheet(
 
 def _tiles(scan: Scan, *, low: float, high: float) -> list[Image.Image]:
     """The chosen slices as pictures of one size."""
-    to_canonical = nibabel.io_orientation(scan.affine)
-    volume = nibabel.apply_orientation(scan.voxels, to_canonical)
-    spacing = np.empty(3)
-    spacing[to_canonical[:, 0].astype(int)] = scan.spacing
+    volume, spacing = canonical(scan)
     width, height = volume.shape[0] * spacing[0], volume.shape[1] * spacing[1]
     scale = _TILE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

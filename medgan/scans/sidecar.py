@@ -15,7 +15,7 @@ import numpy as np
 
 from medgan import __version__
 from medgan.contrasts import contrast
-from medgan.files import write_json
+from medgan.files import kind_of, write_json
 from medgan.scans.scan import Source
 
 _DESCRIPTION_LIMIT = 2**20
@@ -25,6 +25,7 @@ _NEVER = ("EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "PatientNa
 def build_sidecar(
     *,
     source: Source,
+    called: str | None = None,
     from_contrast: str,
     to_contrast: str,
     model_name: str,
@@ -40,6 +41,7 @@ def build_sidecar(
     Args:
         source: where the input came from. It is named by a BIDS URI where it lies in a BIDS raw dataset,
             else by its file name alone; DICOM by its stem, since exports are called after patients.
+        called: what `Sources` says instead, where that would give away the patient.
         from_contrast: key or label of the input's contrast (`t1`).
         to_contrast: key or label of the result's.
         model_name: the model's name.
@@ -58,7 +60,7 @@ def build_sidecar(
     sidecar: dict[str, Any] = {
         "Description": f"Synthetic {there} image made from a {here} image by medgan, an image-to-image "
         "translation model. Not acquired by a scanner. Research only; not for diagnosis.",
-        "Sources": [_source_name(source)],
+        "Sources": [called or source_name(source)],
         "SpatialReference": "orig",
         "SkullStripped": skull_stripped,
         "SyntheticData": True,
@@ -90,14 +92,14 @@ def write_sidecar(path: Path, **entries: Any) -> dict[str, Any]:
     return sidecar
 
 
-def _source_name(source: Source) -> str:
+def source_name(source: Source) -> str:
     """`bids:raw:sub-01/anat/sub-01_T1w.nii.gz` in a BIDS raw dataset, else the file's name; of DICOM the stem."""
     if source.kind == "dicom":
         return source.stem
     absolute = source.path.absolute()
     for folder in absolute.parents:
         description = folder / "dataset_description.json"
-        if description.is_file():
+        if kind_of(description) == "file":
             if _is_raw(description):
                 return f"bids:raw:{absolute.relative_to(folder).as_posix()}"
             break

@@ -50,15 +50,7 @@ def simulate_contrast(
         UsageError: no such contrast, no such field strength, or a strength is negative.
     """
     key = known_contrast(contrast).key
-    for name, strength in {
-        "noise": noise,
-        "bias": bias,
-        "blur": blur,
-        "texture": texture,
-        "spread": spread,
-    }.items():
-        if strength < 0:
-            raise UsageError(f"{name} {strength} must not be negative")
+    _refuse_negative(noise=noise, bias=bias, blur=blur, texture=texture, spread=spread)
     body = np.random.default_rng([head.seed, seed, 1])
     scanner = np.random.default_rng([head.seed, seed, 2, sorted(("t1", "t2", key)).index(key)])
     settings = draw_settings(key, scanner) if settings is None else settings
@@ -68,11 +60,7 @@ def simulate_contrast(
     known = tissues(field_strength)
     table = personal_tissues(body, {name: known[name] for name in head.tissue_names}, spread)
     image = _signal(head, table, settings, _texture(body, grid) * np.float32(texture))
-    white = table["white_matter"]
-    reference = float(
-        settings.signal(np.array(white.proton_density), np.array(white.t1_ms), np.array(white.t2_ms))
-    )
-    image *= np.float32(scale / reference)
+    image *= np.float32(scale / _signal_of(table["white_matter"], settings))
     if bias:
         image *= _bias_field(scanner, grid, bias)
     if blur:
@@ -130,6 +118,18 @@ def _signal(head: Head, table: dict[str, Tissue], settings: SequenceSettings, te
         )
         image[present] += fraction[present] * signal.astype(np.float32)
     return image
+
+
+def _signal_of(tissue: Tissue, settings: SequenceSettings) -> float:
+    return float(
+        settings.signal(np.array(tissue.proton_density), np.array(tissue.t1_ms), np.array(tissue.t2_ms))
+    )
+
+
+def _refuse_negative(**strengths: float) -> None:
+    for name, strength in strengths.items():
+        if strength < 0:
+            raise UsageError(f"{name} {strength} must not be negative")
 
 
 def _texture(rng: np.random.Generator, grid: Grid) -> Field:

@@ -169,6 +169,12 @@ class SequenceSettings:
         )
 
 
+_USUAL: dict[str, tuple[Kind, ...]] = {
+    "t1": ("spin_echo", "spoiled_gradient_echo", "mprage"),
+    "t2": ("turbo_spin_echo", "spin_echo"),
+}
+
+
 def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None = None) -> SequenceSettings:
     """Plausible settings at 1.5 to 3 T for a contrast, drawn evenly from the ranges in clinical use.
 
@@ -182,25 +188,27 @@ def draw_settings(contrast: str, rng: np.random.Generator, *, kind: Kind | None 
         UsageError: no such contrast, or that sequence does not give it.
     """
     key = known_contrast(contrast).key
-    usual: dict[str, tuple[Kind, ...]] = {
-        "t1": ("spin_echo", "spoiled_gradient_echo", "mprage"),
-        "t2": ("turbo_spin_echo", "spin_echo"),
-    }
-    if key not in usual:
-        raise UsageError(f"{key!r} cannot be simulated", remedy=f"Use one of: {', '.join(usual)}.")
+    if key not in _USUAL:
+        raise UsageError(f"{key!r} cannot be simulated", remedy=f"Use one of: {', '.join(_USUAL)}.")
     if kind is None:
-        kind = usual[key][int(rng.choice(len(usual[key])))]
-    possible = (*usual[key], "inversion_recovery") if key == "t1" else usual[key]
+        kind = _USUAL[key][int(rng.choice(len(_USUAL[key])))]
+    possible = (*_USUAL[key], "inversion_recovery") if key == "t1" else _USUAL[key]
     if kind not in possible:
         raise UsageError(f"{kind!r} does not give {key!r}", remedy=f"Use one of: {', '.join(possible)}.")
-    if key == "t2":
-        train = float(rng.uniform(120, 200)) if kind == "turbo_spin_echo" else 0.0
-        return SequenceSettings(
-            kind=kind,
-            echo_time=float(rng.uniform(80, 120)),
-            repetition_time=float(rng.uniform(3000, 6000)),
-            train_time=train,
-        )
+    return _draw_t2(kind, rng) if key == "t2" else _draw_t1(kind, rng)
+
+
+def _draw_t2(kind: Kind, rng: np.random.Generator) -> SequenceSettings:
+    train = float(rng.uniform(120, 200)) if kind == "turbo_spin_echo" else 0.0
+    return SequenceSettings(
+        kind=kind,
+        echo_time=float(rng.uniform(80, 120)),
+        repetition_time=float(rng.uniform(3000, 6000)),
+        train_time=train,
+    )
+
+
+def _draw_t1(kind: Kind, rng: np.random.Generator) -> SequenceSettings:
     if kind == "spin_echo":
         return SequenceSettings(
             kind=kind,

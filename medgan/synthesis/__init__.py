@@ -1,9 +1,17 @@
 """A model and a scan -> a scan; one or a whole cohort. Knows nothing of training."""
 
-from medgan.synthesis.api import synthesize
-from medgan.synthesis.cohort import Input, Result, find_inputs, synthesize_each
-from medgan.synthesis.destination import Destination, open_destination
-from medgan.synthesis.synthesizer import Synthesizer, Synthetic
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medgan.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from medgan.synthesis.api import synthesize
+    from medgan.synthesis.cohort import Result, synthesize_each
+    from medgan.synthesis.destination import Destination, open_destination
+    from medgan.synthesis.inputs import Input, find_inputs
+    from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 __all__ = [
     "Destination",
@@ -16,3 +24,18 @@ __all__ = [
     "synthesize",
     "synthesize_each",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Destination": "medgan.synthesis.destination",
+        "Input": "medgan.synthesis.inputs",
+        "Result": "medgan.synthesis.cohort",
+        "Synthesizer": "medgan.synthesis.synthesizer",
+        "Synthetic": "medgan.synthesis.synthesizer",
+        "find_inputs": "medgan.synthesis.inputs",
+        "open_destination": "medgan.synthesis.destination",
+        "synthesize": "medgan.synthesis.api",
+        "synthesize_each": "medgan.synthesis.cohort",
+    },
+)

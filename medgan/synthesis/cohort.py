@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medgan.archives import name_in_archive
-from medgan.errors import InputRefusedError, MedganError, ResourceError, SeriesChoiceError, UsageError
+from medgan.devices import memory_errors
+from medgan.errors import (
+    InputRefusedError,
+    MedganError,
+    ModelRefusedError,
+    OutputNotWrittenError,
+    ResourceError,
+    UsageError,
+)
 from medgan.files import remove_leftovers
-from medgan.scans import Found, find_scans, read_scan
-from medgan.scans.reading import Reading, as_folder, choose_among, choose_scan
-from medgan.synthesis.completed import input_digest, is_complete, origin_digest
-from medgan.synthesis.destination import Destination, Plan, formats_for, plan_outputs
-from medgan.synthesis.outputs import write_outputs
-from medgan.synthesis.synthesizer import Synthesizer, Synthetic
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """One scan to synthesise: a path as given (maybe a zip archive), or one of the scans found below it."""
-
-    name: str
-    scan: Path | Found
+from medgan.scans import Found, read_scan
+from medgan.scans.reading import Reading, as_folder, choose_scan
+from medgan.synthesis.completed import checksums, contents_digest, input_digest, is_complete, origin_digest
+from medgan.synthesis.destination import Destination, Plan, plan_outputs
+from medgan.synthesis.inputs import Input, find_inputs
+from medgan.synthesis.naming import Called, call, named_after
+from medgan.synthesis.outputs import Digests, spare_what_is_there, write_outputs
+from medgan.synthesis.references import compare_with_reference
+from medgan.synthesis.synthesizer import MEMORY_REMEDY, Synthesizer, Synthetic
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,40 +47,6 @@ class Result:
     kept: bool = False
 
 
-def find_inputs(paths: Sequence[Path], *, series: str | None) -> list[Input]:
-    """The scans that the paths hold, in order.
-
-    A folder of NIfTI files or pictures gives one input each. A folder of DICOM gives one: the only MR series in
-    it, or the one that `series` names; reading refuses a folder where that is not clear.
-    """
-    inputs: list[Input] = []
-    for path in paths:
-        if not _is_folder(path):
-            inputs.append(Input(path.name, path))
-            continue
-        try:
-            found = find_scans(path)
-        except InputRefusedError:
-            inputs.append(Input(path.name, path))  # reading refuses it again, in its turn
-            continue
-        loose = [one for one in found if one.series is None]
-        if series is None:
-            inputs += [Input(one.path.name, one) for one in loose]
-        if dicom := [one for one in found if one.series is not None]:
-            try:
-                inputs.append(Input(path.name, choose_among(path, dicom, series)))
-            except SeriesChoiceError:
-                inputs.append(Input(path.name, path))  # as above
-    return inputs
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long, a folder above that may not be entered: reading refuses it
-        return False
-
-
 def synthesize_each(
     inputs: Sequence[Input],
     synthesizer: Synthesizer,
@@ -97,24 +66,23 @@ def synthesize_each(
 
     Raises:
         UsageError: the destination is for one input, and there are several.
+        ModelRefusedError: the model cannot be loaded.
         OutputNotWrittenError: the disk refuses, which it would for the next input too.
     """
     reading = reading or Reading()
-    work = _Work(synthesizer, destination, reading, resume, taken={})
+    work = _Work(synthesizer, destination, reading, resume, taken=set())
     _refuse_several(inputs, destination)
-    exact = formats_for("nifti", destination.wanted, destination.out)[1]
-    remove_leftovers(destination.out.parent if exact else destination.out)
+    remove_leftovers(destination.out.parent if destination.is_file else destination.out)
     for one in inputs:
         try:
-            origin = one.scan if isinstance(one.scan, Path) else one.scan.path
-            with as_folder(origin) as place:
-                archived = place != origin
+            with as_folder(one.path) as place:
+                archived = place != one.path
                 members = find_inputs([place], series=reading.series) if archived else [one]
                 _refuse_several(members, destination)
                 for member in members:
-                    result = work.result(member, place=place, origin=origin)
+                    result = work.result(member, place=place, origin=one.path)
                     if archived and result.error is not None:
-                        name_in_archive(result.error, folder=place, archive=origin)
+                        name_in_archive(result.error, folder=place, archive=one.path)
                     yield result
         except (InputRefusedError, UsageError) as error:  # of an archive
             yield Result(name=one.name, error=error)
@@ -122,30 +90,53 @@ def synthesize_each(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What is the same for all inputs, and the stems that were given away."""
+    """What is the same for all inputs, and the results that were planned."""
 
     synthesizer: Synthesizer
     destination: Destination
     reading: Reading
     resume: bool
-    taken: dict[Path, str]
+    taken: set[str]
 
     def result(self, one: Input, *, place: Path, origin: Path) -> Result:
         """One input, from reading to writing; its own errors are kept."""
         try:
-            return self._result(one, place, origin)
-        except (InputRefusedError, UsageError, ResourceError) as error:
+            with memory_errors(MEMORY_REMEDY):
+                return self._result(one, place, origin)
+        except (InputRefusedError, UsageError, ResourceError, ModelRefusedError) as error:
+            if isinstance(error, ModelRefusedError) and not self.synthesizer.is_loaded:
+                raise  # no input would fare better
             error.file = error.file or Path(one.name)  # one of many has to be told from the others
             return Result(name=one.name, error=error)
 
     def _result(self, one: Input, place: Path, origin: Path) -> Result:
+        if one.refusal is not None:
+            raise one.refusal
         found = choose_scan(one.scan, self.reading)
-        plan = self._plan(found, one.name)
-        digest = self._digest(found)
+        files = checksums(found)
+        contents = contents_digest(found, files)
+        called = call(found, self.destination, contents=contents)
+        called, plan = self._plan(found, called, archive=origin if place != origin else None)
+        digests = Digests(
+            input=input_digest(files, self.reading, asked=self._asked()),
+            origin=origin_digest(
+                found,
+                self.reading,
+                place=place,
+                origin=origin,
+                contents=contents,
+                nameless=called.source is not None,
+            ),
+        )
         made_by = self.synthesizer.model.digest
-        if self.resume and is_complete(plan, model_sha256=made_by, input_sha256=digest):
+        if self.resume and is_complete(plan, model_sha256=made_by, input_sha256=digests.input):
             return Result(name=one.name, files=plan.files, kept=True)
         scan = read_scan(found, volume=self.reading.volume, nan_to_zero=self.reading.nan_to_zero)
+        try:
+            spare_what_is_there(scan.source, plan, digests)
+        except OutputNotWrittenError as error:  # in the way of this result alone
+            return Result(name=one.name, error=error)
+        scan = compare_with_reference(scan, self.destination.reference, force=self.synthesizer.force)
         synthetic = self.synthesizer(scan)
         write_outputs(
             synthetic,
@@ -153,51 +144,38 @@ class _Work:
             plan,
             self.destination,
             series=found.series,
-            input_digest=digest,
-            origin_digest=origin_digest(
-                found,
-                self.reading,
-                place=place,
-                origin=origin,
-                deidentified=self.destination.deidentifier is not None,
-            ),
+            called=called,
+            digests=digests,
         )
         return Result(name=one.name, files=plan.files, synthetic=synthetic)
 
-    def _plan(self, found: Found, name: str) -> Plan:
-        plan = plan_outputs(
-            found.stem,
-            found.kind,
-            self.destination,
-            source_contrast=self.synthesizer.source.key,
-            target=self.synthesizer.target.key,
-        )
-        if plan.sidecar in self.taken:
-            raise InputRefusedError(
-                f"would be written over the result of {self.taken[plan.sidecar]}: both are called "
-                f"{plan.sidecar.stem}",
-                file=name,
-                remedy="Synthesise it into another folder.",
+    def _plan(self, found: Found, called: Called, *, archive: Path | None) -> tuple[Called, Plan]:
+        """The files of a result, under a name that no other result of this command has."""
+        for other in named_after(called, found, archive=archive):
+            plan = plan_outputs(
+                other.stem,
+                found.kind,
+                self.destination,
+                source_contrast=self.synthesizer.source.key,
+                target=self.synthesizer.target.key,
             )
-        self.taken[plan.sidecar] = name
-        return plan
+            key = str(plan.sidecar).casefold()
+            if key not in self.taken or self.destination.is_file:
+                break
+        self.taken.add(key)
+        return other, plan
 
-    def _digest(self, found: Found) -> str:
+    def _asked(self) -> dict[str, object]:
         asked: dict[str, object] = {"deidentified": self.destination.deidentifier is not None}
         if self.destination.reference is not None:
             asked["reference"] = self.destination.reference.uid
-        try:
-            return input_digest(found, self.reading, asked=asked)
-        except OSError as error:
-            raise InputRefusedError(
-                f"cannot be read: {error.strerror or error}", file=found.path, remedy="Check its permissions."
-            ) from error
+        return asked
 
 
 def _refuse_several(inputs: Sequence[Input], destination: Destination) -> None:
     if len(inputs) < 2:
         return
-    if formats_for("nifti", destination.wanted, destination.out)[1]:
+    if destination.is_file:
         raise UsageError(
             f"names one file, and there are {len(inputs)} inputs",
             file=destination.out,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medgan import __version__
+from medgan.errors import InputRefusedError
 from medgan.files import sha256
 from medgan.scans import Found
 from medgan.scans.nifti_file import nifti_suffix
@@ -21,40 +23,64 @@ _BESIDE = (".json", ".hdr", ".img", ".hdr.gz", ".img.gz")
 """Files of the input's stem that reading looks at, too."""
 
 
-def input_digest(found: Found, reading: Reading, *, asked: Any = None) -> str:
+def checksums(found: Found) -> dict[Path, str]:
+    """SHA-256 of the files that reading a scan looks at; its images come first.
+
+    Raises:
+        InputRefusedError: one cannot be read.
+    """
+    try:
+        return {file: sha256(file) for file in _files_of(found)}
+    except OSError as error:
+        raise InputRefusedError(
+            f"cannot be read: {error.strerror or error}", file=found.path, remedy="Check its permissions."
+        ) from error
+
+
+def contents_digest(found: Found, files: Mapping[Path, str]) -> str:
+    """SHA-256 of a scan's image, whatever it is called: of its file, or over the checksums of its series' files."""
+    if found.series is None:
+        return files[found.path]
+    return hashlib.sha256("\n".join(sorted(files.values())).encode()).hexdigest()
+
+
+def input_digest(files: Mapping[Path, str], reading: Reading, *, asked: Any = None) -> str:
     """SHA-256 over a scan's files, how they are read, and what is asked of the result.
 
     Args:
-        found: the scan.
+        files: of `checksums`.
         reading: how it is read.
         asked: further settings that the result depends on, as JSON has them.
-
-    Raises:
-        OSError: a file cannot be read.
     """
     digest = hashlib.sha256(json.dumps([asdict(reading), asked], sort_keys=True).encode())
-    for file in _files_of(found):
-        digest.update(f"{file.name} {sha256(file)}\n".encode(errors="surrogateescape"))
+    for file, checksum in files.items():
+        digest.update(f"{file.name} {checksum}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def origin_digest(found: Found, reading: Reading, *, place: Path, origin: Path, deidentified: bool) -> str:
-    """SHA-256 of which scan it is, whatever its voxels: a series by its UID, a file by its path; tells no name.
+def origin_digest(
+    found: Found, reading: Reading, *, place: Path, origin: Path, contents: str, nameless: bool
+) -> str:
+    """SHA-256 of which scan it is, whatever its voxels: a series by its UID, a file by its path.
 
     Args:
         found: the scan.
         reading: which volume or echo of it.
         place: the folder that an archive was unpacked into, or `origin`.
         origin: what the user named.
-        deidentified: whether the result names no one.
+        contents: of `contents_digest`.
+        nameless: whether the result names no one: then it is known by its contents, lest a guess at the name could
+            be checked.
     """
-    if found.series is not None:
+    if nameless:
+        which = contents
+    elif found.series is not None:
         which = found.series.uid
     elif place != origin:
         which = f"{origin.resolve()}!{found.path.relative_to(place).as_posix()}"
     else:
         which = str(found.path.resolve())
-    chosen = json.dumps([which, reading.volume, reading.echo, deidentified])
+    chosen = json.dumps([which, reading.volume, reading.echo, nameless])
     return hashlib.sha256(chosen.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medgan.contrasts import contrast
-from medgan.errors import UsageError
+from medgan.errors import InputRefusedError, UsageError
+from medgan.files import kind_of
 from medgan.scans.reading import Reading, as_folder, reference_series
 
 if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
@@ -41,6 +42,11 @@ class Destination:
     reference: Series | None = None
     deidentifier: Deidentifier | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether `out` is the image file itself, rather than a folder."""
+        return _format_named_by(self.out) is not None
+
 
 @contextlib.contextmanager
 def open_destination(
@@ -50,6 +56,7 @@ def open_destination(
     reference: Path | None = None,
     series: str | None = None,
     deidentify: bool = False,
+    force: bool = False,
 ) -> Iterator[Destination]:
     """A destination whose reference is found, as long as the block lasts.
 
@@ -58,11 +65,15 @@ def open_destination(
         reference: a DICOM folder or file, or a zip archive.
         series: SeriesInstanceUID or SeriesNumber, to choose among the series of the reference.
         deidentify: take the identity out of DICOM results; all of one destination by one key.
+        force: take a reference that is synthetic itself.
 
     Raises:
-        InputRefusedError: the reference cannot be read.
-        UsageError: it is no DICOM series.
+        InputRefusedError: the reference cannot be read, or is synthetic.
+        UsageError: it is no DICOM series; or `out` is a file where a folder is needed, or does not go with
+            the format.
     """
+    _refuse_file_for_folder(out)
+    formats_for("nifti", wanted, out)
     deidentifier = None
     if deidentify:
         from medgan.scans.deidentification import Deidentifier
@@ -73,6 +84,12 @@ def open_destination(
         return
     with as_folder(reference) as place:
         found = reference_series(place, Reading(series=series))
+        if found.facts.get("synthetic") and not force:
+            raise InputRefusedError(
+                "is a synthetic series, so no scan was converted from it",
+                file=reference,
+                remedy="Give the series that was acquired with --reference, or insist with --force.",
+            )
         yield Destination(out=out, wanted=wanted, reference=found, deidentifier=deidentifier)
 
 
@@ -114,11 +131,11 @@ def plan_outputs(
     Raises:
         UsageError: the destination does not go with the scan, or its name is too long.
     """
-    formats, exact = formats_for(kind, destination.wanted, destination.out)
+    formats = formats_for(kind, destination.wanted, destination.out)
     if "dicom" in formats:
         _refuse_unfit_for_dicom(kind, destination)
     out = destination.out
-    if exact:
+    if destination.is_file:
         ending = next(suffix for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix))
         name = out.name[: -len(ending)]
         return Plan(images={formats[0]: out}, sidecar=out.with_name(f"{name}.json"))
@@ -131,29 +148,41 @@ def plan_outputs(
     return Plan(images={one: out / f"{name}{_SUFFIX[one]}" for one in formats}, sidecar=out / f"{name}.json")
 
 
-def formats_for(kind: str, wanted: Format | None, out: Path) -> tuple[tuple[Format, ...], bool]:
-    """Which formats to write, and whether `out` names the file itself.
+def formats_for(kind: str, wanted: Format | None, out: Path) -> tuple[Format, ...]:
+    """Which formats to write of a scan of that kind.
 
     Raises:
         UsageError: `out` ends like a file of another format than the one asked for.
     """
-    named: Format | None = None
-    if not out.is_dir():
-        if out.name.lower().endswith(_NIFTI_SUFFIXES):
-            named = "nifti"
-        elif out.suffix.lower() == ".png":
-            named = "png"
-    if named is not None:
+    if (named := _format_named_by(out)) is not None:
         if wanted not in (None, named):
             raise UsageError(
                 f"--format {wanted} does not go with the name of --out",
                 file=out,
                 remedy="Give a folder as --out.",
             )
-        return (named,), True
+        return (named,)
     if wanted is not None:
-        return (wanted,), False
-    return (("nifti", "png") if kind == "picture" else ("nifti",)), False
+        return (wanted,)
+    return ("nifti", "png") if kind == "picture" else ("nifti",)
+
+
+def _format_named_by(out: Path) -> Format | None:
+    """The format whose ending `out` has; a folder that is there names none, whatever it is called."""
+    if kind_of(out) == "folder":
+        return None
+    if out.name.lower().endswith(_NIFTI_SUFFIXES):
+        return "nifti"
+    return "png" if out.suffix.lower() == ".png" else None
+
+
+def _refuse_file_for_folder(out: Path) -> None:
+    if kind_of(out) == "file" and _format_named_by(out) is None:
+        raise UsageError(
+            "is a file, and results need a folder or a name that ends in .nii.gz, .nii or .png",
+            file=out,
+            remedy="Give another --out.",
+        )
 
 
 def _refuse_unfit_for_dicom(kind: str, destination: Destination) -> None:

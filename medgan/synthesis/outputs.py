@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medgan import __version__
-from medgan.errors import UsageError
+from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import whole_folder
 from medgan.reports.figures import MARK
 from medgan.scans import contact_sheet, write_nifti, write_picture, write_sidecar
@@ -16,11 +17,39 @@ from medgan.scans.marks import is_synthetic_image
 from medgan.scans.scan import Source
 from medgan.synthesis.completed import digest_of
 from medgan.synthesis.destination import Destination, Plan
+from medgan.synthesis.naming import Called
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 if TYPE_CHECKING:
     from medgan.scans.deidentification import Deidentifier
     from medgan.scans.dicom_series import Series
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digests:
+    """What a result was made from: `completed.input_digest`, and which scan that is: `completed.origin_digest`."""
+
+    input: str
+    origin: str
+
+
+def spare_what_is_there(source: Source, plan: Plan, digests: Digests) -> None:
+    """Refuse to write over what is not an older result of the same scan: before it is made, and again before writing.
+
+    Args:
+        source: of the scan.
+        plan: the files to be.
+        digests: of what the result is made from.
+
+    Raises:
+        UsageError: a file is in the way that medgan did not make, that belongs to the input, or that is the result
+            of another scan.
+        OutputNotWrittenError: the sidecar is that of another image.
+    """
+    _spare_source(source, plan.files)
+    _spare_others(plan)
+    _spare_other_scans(plan, digests)
+    _spare_other_images(plan)
 
 
 def write_outputs(
@@ -30,8 +59,8 @@ def write_outputs(
     destination: Destination,
     *,
     series: Series | None,
-    input_digest: str,
-    origin_digest: str,
+    called: Called,
+    digests: Digests,
 ) -> None:
     """Write the image in each format, and the sidecar last, so that a result with a sidecar is complete.
 
@@ -41,17 +70,15 @@ def write_outputs(
         plan: the files.
         destination: what it was planned for.
         series: the DICOM series that it was made from, if it was one.
-        input_digest: of what it was made from (`completed.input_digest`).
-        origin_digest: of which scan that is (`completed.origin_digest`).
+        called: how the scan may be named.
+        digests: of what it was made from.
 
     Raises:
-        UsageError: a file is in the way that medgan did not make, or that belongs to the input.
+        UsageError: as `spare_what_is_there`.
         InputRefusedError: the result does not lie on the grid of the reference.
         OutputNotWrittenError: the disk refuses.
     """
-    _spare_source(synthetic.scan.source, plan.files)
-    _spare_others(plan)
-    _spare_other_scans(plan, input_digest, origin_digest)
+    spare_what_is_there(synthetic.scan.source, plan, digests)
     for kind, path in plan.images.items():
         if kind == "nifti":
             write_nifti(synthetic.scan, path, description=synthetic.description)
@@ -62,18 +89,19 @@ def write_outputs(
     write_sidecar(
         plan.sidecar,
         source=synthetic.scan.source,
+        called=called.source,
         from_contrast=synthetic.source_contrast,
         to_contrast=by.target.key,
         model_name=by.model.manifest.name,
         model_sha256=by.model.digest,
         preparation=synthetic.record,
         device=str(by.device.device),
-        warnings=synthetic.warnings,
+        warnings=[called.in_words(text) for text in synthetic.warnings],
         extra={
             "IntensityRange": synthetic.range.model_dump(),
             "Notice": MARK,
-            "InputSHA256": input_digest,
-            "OriginSHA256": origin_digest,
+            "InputSHA256": digests.input,
+            "OriginSHA256": digests.origin,
             "OutputSHA256": {path.name: digest_of(path) for path in plan.images.values()},
         },
     )
@@ -92,7 +120,7 @@ def _write_dicom(
     manifest, direction = by.model.manifest, synthetic.direction.removeprefix("synthetic ")
     derivation = Derivation(
         description=f"SYNTHETIC {direction} - NOT FOR DIAGNOSIS",
-        text=f"{MARK} Made by medgan {__version__}, an image-to-image translation network, not acquired: "
+        text=f"{MARK}. Made by medgan {__version__}, an image-to-image translation network, not acquired: "
         f"{direction}. Model {manifest.name}, SHA-256 {by.model.digest}.",
         contrast=by.target.key,
         version=__version__,
@@ -128,17 +156,31 @@ def _spare_others(plan: Plan) -> None:
         )
 
 
-def _spare_other_scans(plan: Plan, input_digest: str, origin_digest: str) -> None:
+def _spare_other_scans(plan: Plan, digests: Digests) -> None:
     """Refuse to write over the result of another scan of the same name: it may be another patient's."""
     said = _sidecar_of(plan.sidecar).get("Medgan")
     if not isinstance(said, dict) or "OriginSHA256" not in said:
         return
-    if said["OriginSHA256"] != origin_digest and said.get("InputSHA256") != input_digest:
+    if said["OriginSHA256"] != digests.origin and said.get("InputSHA256") != digests.input:
         raise UsageError(
             "holds the result of another scan of the same name, or of another volume or echo",
             file=plan.sidecar,
             remedy="Give another --out, or remove that result.",
         )
+
+
+def _spare_other_images(plan: Plan) -> None:
+    """Refuse to take the sidecar from an image beside: `t2.nii.gz`, `t2.nii` and `t2.png` share `t2.json`."""
+    said = _sidecar_of(plan.sidecar).get("Medgan")
+    outputs = said.get("OutputSHA256") if isinstance(said, dict) else None
+    ours = {path.name for path in plan.images.values()}
+    for name in outputs if isinstance(outputs, dict) else ():
+        if name not in ours and (path := plan.sidecar.parent / Path(name).name).exists():
+            raise OutputNotWrittenError(
+                f"says how {path.name} was made, and the result would have to share it",
+                file=plan.sidecar,
+                remedy=f"Give another --out, or remove {path.name} first.",
+            )
 
 
 def _is_ours(path: Path, said: dict[str, Any]) -> bool:

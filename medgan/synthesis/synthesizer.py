@@ -19,6 +19,8 @@ from medgan.preparation.slabs import slab_step
 from medgan.scans import Scan
 from medgan.synthesis.translate import Translator
 
+MEMORY_REMEDY = "Close other programs, or use another --device."
+"""What to do where memory runs out."""
 _FLUID = {"t1": "fluid is dark, as in T1w or FLAIR", "t2": "fluid is bright, as in T2w"}
 
 
@@ -89,6 +91,11 @@ class Synthesizer:
             precision=choose_precision(recipe.training.precision, self.device.device),
         )
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the network has been loaded: what the model refuses then, it refuses of one scan alone."""
+        return "translator" in self.__dict__
+
     def __call__(
         self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None
     ) -> Synthetic:
@@ -115,7 +122,7 @@ class Synthesizer:
             spatial_dims=recipe.spatial_dims,
             intensity=self._shared_picture_range(scan),
         )
-        with memory_errors():
+        with memory_errors(MEMORY_REMEDY):
             made = self.translator(
                 prepared.image,
                 slab_step=slab_step(recipe.sampling.slab_spacing, prepared.spacing[2]),

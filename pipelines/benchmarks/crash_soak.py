@@ -30,24 +30,17 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+import tiny
 import whole
 from warm import Child, Ended, Server, start, warm_up, writes  # noqa: F401 - tests take `Server` from here
 
 SETTINGS = (
-    "preparation.spacing=null",
-    "preparation.divisor=8",
-    "sampling.crop=24",
-    "sampling.batch_size=2",
-    "generator.channels=[4, 8]",
-    "generator.residual_units=1",
+    *tiny.SETTINGS,
     "generator.dropout=0.1",
-    "discriminator.channels=4",
-    "discriminator.layers=2",
     "losses.history=5",
     "training.steps_per_epoch=4",
     "training.epochs=3",
     "training.coarse=[{scale: 2, share: 0.3}]",
-    "training.precision=float32",
     "training.checkpoint_seconds=0",
     "training.preview_seconds=0",
     "simulation.heads=1",
@@ -135,22 +128,10 @@ class Trials:
         }
 
 
-def _voxels(contrast: str, person: int) -> Any:
-    from medgan.simulation import procedural_head, simulate_contrast
-
-    return simulate_contrast(procedural_head(person, shape=(32, 40, 16), spacing_mm=5.0), contrast, person)
-
-
-def write_heads(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
     """Two heads of each contrast for training, three to synthesise."""
-    import nibabel
-    import numpy as np
-
     for place, contrast, people in (("t1", "t1", (1, 2)), ("t2", "t2", (3, 4)), ("cohort", "t1", (5, 6, 7))):
-        (folder / place).mkdir(parents=True)
-        for person in people:
-            image = nibabel.Nifti1Image(_voxels(contrast, person), np.diag([5.0, 5.0, 5.0, 1.0]))
-            nibabel.save(image, folder / place / f"sub-{person:02d}_{contrast.upper()}w.nii.gz")
+        tiny.write_heads(folder / place, contrast, people)
 
 
 def write_dicom(folder: Path) -> None:
@@ -161,7 +142,9 @@ def write_dicom(folder: Path) -> None:
     from medgan.scans.scan import Scan, Source
 
     source = Source(path=Path("head"), kind="array", stem="head")
-    scan = Scan(voxels=np.round(_voxels("t1", 8)), affine=np.diag([-5.0, 5.0, 5.0, 1.0]), source=source)
+    scan = Scan(
+        voxels=np.round(tiny.head_voxels("t1", 8)), affine=np.diag([-5.0, 5.0, 5.0, 1.0]), source=source
+    )
     facts = {"echo_time": 12.0, "repetition_time": 500.0}
     write_series(folder, scan, description="T1w", series_number=4, facts=facts)
 
@@ -230,7 +213,7 @@ def can_export(folder: Path) -> bool:
 def soak(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """All trials asked for."""
     inputs = folder / "inputs"
-    write_heads(inputs)
+    write_inputs(inputs)
     (folder / "train").mkdir()
     trials = [(training(folder / "train", inputs), options.training)]
     model = folder / "train" / "uninterrupted" / "model"

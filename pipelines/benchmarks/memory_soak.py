@@ -20,16 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+import tiny
+
 SETTINGS = (
-    "preparation.spacing=null",
-    "preparation.divisor=8",
-    "sampling.crop=24",
-    "sampling.batch_size=2",
-    "generator.channels=[4, 8]",
-    "generator.residual_units=1",
-    "discriminator.channels=4",
-    "discriminator.layers=2",
-    "training.precision=float32",
+    *tiny.SETTINGS,
     "training.steps_per_epoch=20",
     "training.checkpoint_seconds=2",
     "training.preview_seconds=2",
@@ -53,20 +48,6 @@ def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def write_heads(folder: Path, contrast: str, people: range) -> None:
-    """Small procedural heads as NIfTI."""
-    import nibabel
-    import numpy as np
-
-    from medgan.simulation import procedural_head, simulate_contrast
-
-    folder.mkdir(parents=True)
-    for person in people:
-        head = procedural_head(person, shape=(32, 40, 16), spacing_mm=5.0)
-        image = nibabel.Nifti1Image(simulate_contrast(head, contrast, person), np.diag([5.0, 5.0, 5.0, 1.0]))
-        nibabel.save(image, folder / f"sub-{person:03d}_{contrast.upper()}w.nii.gz")
-
-
 def over_steps(folder: Path, number: int) -> dict[str, list[float]]:
     """Train for `number` steps, with previews, checkpoints and models on the way."""
     from medgan.training import Observer, Status, train
@@ -82,7 +63,7 @@ def over_steps(folder: Path, number: int) -> dict[str, list[float]]:
 
     watch = Watch()
     for contrast, people in (("t1", range(1, 3)), ("t2", range(3, 5))):
-        write_heads(folder / contrast, contrast, people)
+        tiny.write_heads(folder / contrast, contrast, people)
     epochs = f"training.epochs={-(-number // 20)}"
     train(
         folder / "t1",
@@ -101,7 +82,7 @@ def over_volumes(folder: Path, number: int) -> dict[str, list[float]]:
     from medgan.synthesis import Destination, Synthesizer, find_inputs, synthesize_each
 
     over_steps(folder / "training", 20)
-    write_heads(folder / "cohort", "t1", range(10))
+    tiny.write_heads(folder / "cohort", "t1", range(10))
     synthesizer = Synthesizer(load_model(folder / "training" / "run"), target="t2", device="cpu")
     memory: list[float] = []
     files: list[float] = []

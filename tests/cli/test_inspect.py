@@ -157,6 +157,21 @@ def test_every_series_of_a_dicom_folder_is_listed(tmp_path: Path) -> None:
     assert "MR series 8: ax T2" in done.stdout
 
 
+def test_a_file_name_that_steers_a_terminal_is_escaped_on_screen_and_in_the_report(tmp_path: Path) -> None:
+    nifti(tmp_path / "in" / "a\x1b[31m\nb_T1w.nii")
+    (tmp_path / "in" / "c\nd.nii").write_bytes(b"no image")
+    done = medgan(tmp_path / "in", "-o", tmp_path / "report.html")
+    assert done.returncode == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in (done.stdout + done.stderr, page.replace("<wbr>", "")):
+        assert "\x1b" not in text
+        assert "a\\x1b[31m\\nb_T1w.nii" in text
+        assert "c\\nd.nii" in text
+    lone = medgan(tmp_path / "in" / "c\nd.nii")
+    assert lone.returncode == 3
+    assert "c\\nd.nii" in lone.stdout
+
+
 def test_a_long_list_is_cut_on_screen_and_whole_when_asked(tmp_path: Path) -> None:
     for index in range(64):
         nifti(tmp_path / f"{index:02d}_T1w.nii", seed=index)

@@ -236,3 +236,16 @@ def test_an_interruption_leaves_nothing_behind(
 def test_impossible_options_are_wrong_usage(options: tuple[Any, ...], medgan: Any, tmp_path: Path) -> None:
     assert medgan("simulate", "-o", tmp_path / "out", *options).code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_memory_that_runs_out_is_no_fault_and_says_what_to_do(
+    medgan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("medgan.sample_data.simulated.simulate_volume", too_large)
+    done = medgan("simulate", "-o", tmp_path / "out", *COARSE)
+    assert done.code == 6
+    assert "memory ran out" in done.err and "--spacing" in done.err
+    assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -61,6 +62,7 @@ def test_a_series_gives_a_series_and_a_sidecar(synthesize: Synthesize, series: P
     assert made.SeriesDescription == "SYNTHETIC T2w from T1w - NOT FOR DIAGNOSIS"
     sidecar = json.loads((tmp_path / "out" / f"{STEM}.json").read_text())
     assert sidecar["Medgan"]["ModelSHA256"] in made.DerivationDescription
+    assert "not for diagnosis. Made by medgan" in made.DerivationDescription
     again = synthesize(series, "--format", "dicom", "-o", tmp_path / "out")
     assert again.code == 0, again.err
 
@@ -142,7 +144,9 @@ def test_a_picture_has_no_place_in_a_study(synthesize: Synthesize, series: Path,
 def test_deidentified_results_name_no_one(synthesize: Synthesize, series: Path, tmp_path: Path) -> None:
     done = synthesize(series, "--format", "dicom", "--deidentify", "-o", tmp_path / "out")
     assert done.code == 0, done.err
-    made = pydicom.dcmread(tmp_path / "out" / STEM / "0001.dcm")
+    (result,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert re.fullmatch(r"series003-[0-9a-f]{8}_desc-medganFromT1w_T2w", result.name)
+    made = pydicom.dcmread(result / "0001.dcm")
     assert made.PatientIdentityRemoved == "YES"
     assert "Nobody" not in str(made.get("PatientName", ""))
     assert made.StudyInstanceUID != pydicom.dcmread(next(series.iterdir())).StudyInstanceUID

@@ -300,7 +300,7 @@ def test_synthetic_scans_in_a_training_folder_are_left_out_and_told(
     folders = ("--t1-dir", cohort / "t1", "--t2-dir", cohort / "t2")
     done = medgan("train", *folders, "-o", tmp_path / "run", "--device", "cpu", "-q", *changes)
     assert done.code == 0, done.err
-    assert re.search(r"not used: \S*more_T2w.nii.gz: is itself synthetic", done.err)
+    assert "1 result of medgan left out of the t2 folder" in done.err
 
 
 @pytest.mark.robustness("privacy-names")
@@ -314,8 +314,9 @@ def test_a_report_of_what_was_found_names_no_one(cohort: Path, medgan: Any, tmp_
     text = report.read_text(encoding="utf-8")
     assert leaks_below(report.parent) == {}
     assert "slices missing" in text
-    assert "series004" in text
+    assert "folder 2/scan #4" in text.replace("<wbr>", "")
     assert "hospital-T1" in text
+    assert leaks(done.out + done.err) == set()
 
 
 @pytest.mark.robustness("privacy-dicom")
@@ -365,6 +366,41 @@ def test_a_refusal_says_nothing_of_the_patient(
     assert done.code == 3, done.err
     assert leaks(done.out + done.err) == set()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.robustness("privacy-names")
+@pytest.mark.parametrize("spoil", ["gap", "cut", "two"])
+def test_a_refusal_tells_a_folder_that_is_called_after_the_patient_by_its_place(
+    spoil: str, plain: Path, synthesize: Callable[..., Any], medgan: Any, tmp_path: Path
+) -> None:
+    folder = write_dicom(tmp_path / "in" / EXPORT / "scan", plain)
+    if spoil == "gap":
+        (folder / "0005.dcm").unlink()
+    elif spoil == "cut":
+        (folder / "0004.dcm").write_bytes((folder / "0004.dcm").read_bytes()[:900])
+    else:
+        write_dicom(tmp_path / "in" / EXPORT / "more", plain, number=5)
+    done = synthesize(tmp_path / "in" / EXPORT, "-o", tmp_path / "out")
+    assert (done.code, "in/folder 1" in done.err) == (3, True), done.err
+    assert leaks(done.out + done.err) == set()
+    for options in ((), ("-v",), ("-q",)):
+        seen = medgan("inspect", tmp_path / "in" / EXPORT, *options)
+        assert seen.code == (0 if spoil == "two" else 3)
+        assert leaks(seen.out + seen.err) == set()
+
+
+@pytest.mark.robustness("privacy-training")
+def test_a_training_tells_what_it_does_not_use_without_the_patients_name(
+    cohort: Path, medgan: Any, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    gap = write_dicom(cohort / "t1" / EXPORT / "gap", cohort.parent / "plain" / "t11.nii.gz", number=9)
+    (gap / "0008.dcm").unlink()
+    changes = [part for change in tiny for part in ("--set", change)]
+    folders = ("--t1-dir", cohort / "t1", "--t2-dir", cohort / "t2")
+    done = medgan("train", *folders, "-o", tmp_path / "run", "--device", "cpu", "-q", *changes)
+    assert done.code == 0, done.err
+    assert re.search(r"not used: \S*/t1/folder 1/gap: has slices missing", done.err), done.err
+    assert leaks(done.out + done.err) == set()
 
 
 @pytest.mark.robustness("privacy-nifti")
@@ -435,10 +471,11 @@ def test_a_dicom_result_is_known_as_synthetic_and_stays_so_through_dcm2niix(
     (series,) = (path for path in (tmp_path / "out").iterdir() if path.is_dir())
     assert read_scan(series).source.facts["synthetic"] is True
     (tmp_path / "nifti").mkdir()
-    for options in (("-b", "y", "-f", "x"), ("-b", "n", "-f", "%p_%s")):  # by the sidecar, by the name
+    # by the sidecar, by the name, by the header alone
+    for options in (("-b", "y", "-f", "x"), ("-b", "n", "-f", "%p_%s"), ("-b", "n", "-f", "z")):
         command = [dcm2niix.bin, *options, "-z", "n", "-o", tmp_path / "nifti", series]
         subprocess.run(command, check=True, capture_output=True)
     converted = sorted((tmp_path / "nifti").glob("*.nii"))
-    assert len(converted) == 2
+    assert len(converted) == 3
     for file in converted:
         assert read_scan(file).source.facts.get("synthetic") is True, file.name

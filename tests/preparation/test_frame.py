@@ -12,7 +12,8 @@ import torch
 
 from medgan.errors import InputRefusedError, UsageError
 from medgan.preparation import PreparationSettings, prepare, restore
-from medgan.preparation.frame import closest_turns, frame_of, resample
+from medgan.preparation.frame import frame_of, resample
+from medgan.scans.orientation import closest_turns
 from medgan.scans.scan import Scan
 
 MakeHead = Callable[..., np.ndarray]

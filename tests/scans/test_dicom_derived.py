@@ -145,16 +145,44 @@ def test_a_scan_with_its_axes_in_any_order_and_direction_is_the_same_series(
         assert [pydicom.dcmread(file).PixelData for file in found] == expected
 
 
+def turn(degrees: float) -> Any:
+    """4x4, about the third axis of the world."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cosine, -sine, 0, 0], [sine, cosine, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+def centred(affine: Any, on: Any, shape: tuple[int, int, int]) -> Any:
+    """An affine shifted so that the middle of its grid is that of another."""
+    middle = (np.array(shape) - 1) / 2
+    shifted = affine.copy()
+    shifted[:3, 3] += on[:3, :3] @ middle + on[:3, 3] - affine[:3, :3] @ middle - affine[:3, 3]
+    return shifted
+
+
 @pytest.mark.robustness("dicom-out-grid")
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda v, a: (v, a + np.array([[0, 0, 0, 0.2]] + [[0] * 4] * 3)), "corners up to 0.2 mm away"),
-        (lambda v, a: (v, a @ np.diag([1.01, 1, 1, 1])), "mm away"),
-        (lambda v, a: (v[:-1], a), "36x44x5 voxels (columns, rows, slices) and the scan 35x44x5"),
+        (
+            lambda v, a: (v, a + np.array([[0, 0, 0, 0.2]] + [[0] * 4] * 3)),
+            "it has its middle 0.2 mm away, corners up to 0.2 mm away",
+        ),
+        (
+            lambda v, a: (v, centred(a @ np.diag([1.01, 1, 1, 1]), a, v.shape)),
+            "it has voxels of 0.901 x 1.2 x 2.51 mm (columns, rows, slices) and the scan 0.91 x 1.2 x 2.51 mm, corners",
+        ),
+        (
+            lambda v, a: (v, centred(turn(2.0) @ a, a, v.shape)),
+            "it has axes that are turned by 2 degrees against the scan's, corners",
+        ),
+        (lambda v, a: (v[:-1], a), "36 x 44 x 5 voxels (columns, rows, slices) and the scan 35 x 44 x 5"),
+        (
+            lambda v, a: (v[:, :36].swapaxes(0, 1), a[:, [1, 0, 2, 3]]),
+            "36 x 44 x 5 voxels (columns, rows, slices) and the scan 36 x 36 x 5",
+        ),
         (lambda v, a: (v, a * np.nan), "axes in other directions"),
     ],
-    ids=["shifted", "stretched", "smaller", "nowhere"],
+    ids=["shifted", "stretched", "turned", "smaller", "smaller and other axes", "nowhere"],
 )
 def test_a_scan_on_another_grid_is_refused_with_the_numbers_of_both(
     change: Any, says: str, classic: Make, derive: Make, tmp_path: Path

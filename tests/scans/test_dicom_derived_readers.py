@@ -103,6 +103,19 @@ def assert_dcm2niix_agrees(
     np.testing.assert_allclose(values, ours.get_fdata(), rtol=0, atol=0.5001 / slope)
 
 
+@pytest.mark.robustness("privacy-synthetic-mark")
+def test_the_header_that_dcm2niix_writes_says_that_the_image_is_synthetic(
+    classic: Make, derive: Make, tmp_path: Path
+) -> None:
+    dcm2niix = pytest.importorskip("dcm2niix")
+    derive(classic(tmp_path / "in"), tmp_path / "out")
+    (tmp_path / "nifti").mkdir()
+    command = [dcm2niix.bin, "-b", "n", "-f", "x", "-o", tmp_path / "nifti", tmp_path / "out"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (converted,) = (tmp_path / "nifti").iterdir()
+    assert read_scan(converted).source.facts["synthetic"] is True
+
+
 @pytest.mark.robustness("dicom-out-readers")
 def test_simpleitk_reads_the_same_image_in_the_same_place(
     classic: Make, derive: Make, scaling: Make, tmp_path: Path

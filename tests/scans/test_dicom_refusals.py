@@ -395,3 +395,43 @@ def test_odd_real_files_are_read_refused_or_left_out_and_nothing_else(real_data:
                 read_series(series, path=file, stem="x")
             except InputRefusedError as error:
                 assert error.remedy
+
+
+@pytest.mark.robustness("bad-owners")
+@pytest.mark.parametrize(
+    ("keyword", "others", "whose"),
+    [
+        ("PatientID", ["P-0815", ""], "2 patients"),
+        ("PatientName", ["Doe^Jane", "Roe^Richard"], "3 patients"),
+        ("StudyInstanceUID", ["1.2.3.4"], "2 studies"),
+    ],
+)
+def test_one_uid_over_files_of_several_patients_or_studies_is_refused(
+    keyword: str, others: list[str], whose: str, tmp_path: Path
+) -> None:
+    def edit(k: int, dataset: Any) -> None:
+        dataset.PatientID, dataset.PatientName, dataset.StudyInstanceUID = "P-4711", "Poe^Ed", "1.2.3"
+        if k % 3 > 0:
+            setattr(
+                dataset, keyword, others[k % 3 - 1] if k % 3 <= len(others) else getattr(dataset, keyword)
+            )
+
+    error = foretold(written(tmp_path, edit))
+    assert f"holds files of {whose} under one SeriesInstanceUID" in error.cause
+    assert not any(word in str(error) for word in ("4711", "0815", "Doe", "Roe", "Poe"))
+    assert "folder of their own" in error.remedy
+
+
+@pytest.mark.robustness("bad-owners")
+def test_an_owner_that_some_files_leave_out_or_spell_otherwise_is_one_owner(tmp_path: Path) -> None:
+    def edit(k: int, dataset: Any) -> None:
+        dataset.PatientID, dataset.PatientName, dataset.StudyInstanceUID = "P-4711", "Poe^Ed", "1.2.3"
+        if k == 1:
+            dataset.PatientID = dataset.PatientName = ""
+            del dataset.StudyInstanceUID
+        if k == 2:
+            dataset.PatientName = "POE^Ed^^"
+
+    (series,) = list_series(written(tmp_path, edit))
+    assert series.refusal is None
+    read_series(series, path=tmp_path, stem="x")

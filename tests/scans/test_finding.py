@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
+from PIL import Image, PngImagePlugin
 
 from medgan.errors import InputRefusedError
 from medgan.scans import finding
 from medgan.scans.dicom_reading import Series
-from medgan.scans.finding import find_scans, natural_order
+from medgan.scans.finding import find_scans, search
 
 DICOM = bytes(128) + b"DICM" + bytes(20)
 
@@ -186,9 +190,85 @@ def test_a_relative_path_gives_the_same_names(tmp_path: Path, monkeypatch: pytes
     assert stems(Path()) == ["T1", "st_series003"]
 
 
-def test_natural_order_counts_numbers_and_ignores_case() -> None:
-    names = ["b2", "B10", "a", "10", "9", "b2a", "²"]
-    assert sorted(names, key=natural_order) == ["9", "10", "a", "b2", "b2a", "B10", "²"]
+def write_image(path: Path, description: str = "") -> Path:
+    """A small NIfTI or PNG that says this of itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_text("Description", description)
+        Image.new("L", (9, 9)).save(path, pnginfo=chunks)
+    else:
+        image = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4))
+        image.header["descrip"] = description.encode()
+        image.to_filename(path)
+    return path
+
+
+OURS = "medgan 1.0 synthetic T2w from T1w"
+
+
+@pytest.mark.robustness("bad-22")
+def test_results_of_medgan_in_a_folder_are_left_out_and_counted(tmp_path: Path) -> None:
+    write_image(tmp_path / "T1.nii.gz", "an acquired one")
+    write_image(tmp_path / "b" / "slice.png", "a picture")
+    write_image(tmp_path / "by header.nii.gz", OURS)
+    write_image(tmp_path / "by text.png", OURS)
+    touch(tmp_path / "T1_desc-medganFromT1w_T2w.nii.gz")
+    touch(tmp_path / "out" / "T1.nii.gz")
+    touch(tmp_path / "out" / "T1.json", b'{"SyntheticData": true, "Medgan": {}}')
+    write_image(tmp_path / "foreign.nii")
+    touch(tmp_path / "foreign.json", b'{"SyntheticData": true}')
+    held = search(tmp_path)
+    assert [one.stem for one in held.scans] == ["foreign", "T1", "slice"]
+    assert held.left_out == "4 results of medgan left out"
+    assert {one.path.name for one in held.results} == {
+        "by header.nii.gz", "by text.png", "T1_desc-medganFromT1w_T2w.nii.gz", "T1.nii.gz",
+    }  # fmt: skip
+    assert list(held.scans) == find_scans(tmp_path)
+
+
+@pytest.mark.robustness("bad-22")
+def test_a_derived_series_is_left_out_and_a_foreign_synthetic_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {
+        3: {"synthetic": True, "manufacturer": "medgan"},
+        7: {"synthetic": True, "manufacturer": "X"},
+        9: {},
+    }
+    monkeypatch.setattr(
+        finding,
+        "list_series",
+        lambda files: [replace(one, facts=facts[one.number or 0]) for one in stub_series(files)],
+    )
+    for number in facts:
+        touch(tmp_path / str(number) / "IM1", DICOM[:132] + bytes([number]))
+    held = search(tmp_path)
+    assert [one.series.number for one in held.scans if one.series] == [7, 9]
+    assert held.left_out == "1 result of medgan left out"
+
+
+@pytest.mark.robustness("bad-22")
+def test_results_that_are_all_there_is_or_are_named_are_meant(tmp_path: Path) -> None:
+    made = write_image(tmp_path / "a" / "T2.nii.gz", OURS)
+    write_image(tmp_path / "a" / "more.nii.gz", OURS)
+    for path, count in ((made, 1), (tmp_path / "a", 2)):
+        held = search(path)
+        assert (len(held.scans), held.left_out) == (count, "")
+
+
+def test_stems_hold_nothing_that_is_not_seen_and_still_differ(tmp_path: Path) -> None:
+    for name in ("a\nb.nii", "a\x1bb.nii", "a-b.png", "\udcff.nii", "é x.nii"):
+        touch(tmp_path / name)
+    assert sorted(stems(tmp_path)) == ["-", "a-b", "a-b-2", "a-b-3", "é x"]
+    assert find_scans(tmp_path / "a\nb.nii")[0].stem == "a-b"
+
+
+def test_what_cannot_be_reached_is_told_from_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputRefusedError, match="cannot be reached"):
+        find_scans(tmp_path / ("x" * 300))
+    with pytest.raises(InputRefusedError, match="no such file"):
+        find_scans(tmp_path / "a\0b")
 
 
 def test_an_archive_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from medgan.scans import dicom_files
 from medgan.scans.dicom_writing import write_series
 from medgan.scans.finding import find_scans
 from medgan.scans.identity import names_person
 from medgan.scans.inspection import find_candidates, inspect_each
 from medgan.scans.overview import overview
 from medgan.scans.scan import Scan, Source
+from medgan.scans.shown_paths import shown_path
 
 
 def series(folder: Path, *, number: int = 4, **attributes: Any) -> Path:
@@ -139,8 +143,89 @@ def test_advice_on_an_export_of_both_contrasts_does_not_name_its_folder(tmp_path
     series(first.parent, number=2, SeriesDescription="T2w")
     candidates, _ = find_candidates([tmp_path])
     (advice,) = (text for text in overview(list(inspect_each(candidates))).advice if "side by side" in text)
-    assert "one folder" in advice
+    assert "side by side in folder 1." in advice
     assert "DOE" not in advice
+
+
+@pytest.mark.robustness("privacy-names")
+def test_labels_tell_folders_and_files_that_are_called_after_the_patient_by_their_place(
+    tmp_path: Path,
+) -> None:
+    series(
+        tmp_path / "in" / "B Roe" / "scan", number=1, PatientName="Roe^R", PatientID="", PatientBirthDate=""
+    )
+    series(tmp_path / "in" / "DOE^JANE" / "scan", number=2)
+    series(tmp_path / "in" / "study" / "a", number=3)
+    (tmp_path / "in" / "DOE^JANE" / "T1.nii.gz").touch()
+    labels = [one.label for one in find_candidates([tmp_path / "in"])[0]]
+    assert labels == ["folder 2/T1.nii.gz", "folder 1/scan #1", "folder 2/scan #2", "study/a #3"]
+    typed = [tmp_path / "in" / "DOE^JANE", tmp_path / "in" / "study"]
+    assert [one.label for one in find_candidates(typed)[0]] == [
+        "folder 2/T1.nii.gz", "folder 2/scan #2", "study/a #3",
+    ]  # fmt: skip
+    one = series(tmp_path / "single", number=4)
+    assert find_candidates([one.rename(tmp_path / "single" / "Jane.dcm")])[0][0].label == "file 3 #4"
+
+
+@pytest.mark.robustness("privacy-names")
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("DOE^JANE", "in/folder 2"),
+        ("DOE^JANE/a/0002.dcm", "in/folder 2/a/0002.dcm"),
+        ("DOE^JANE/a/Jane.dcm", "in/folder 2/a/file 3"),
+        ("study", "in/study"),
+        ("absent\x1b", "in/absent\\x1b"),
+        ("", "in"),
+    ],
+)
+def test_a_path_is_shown_without_the_patients_name(
+    place: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "study"):
+        (Path("in") / folder).mkdir(parents=True)
+    first = series(Path("in") / "DOE^JANE" / "a")
+    first.rename(first.with_name("Jane.dcm"))
+    first.with_name("0002.dcm").write_bytes(
+        first.with_name("0002.dcm").read_bytes()[:200]
+    )  # names no one itself
+    assert shown_path(Path("in") / place) == shown
+    assert shown_path(tmp_path / "in" / place) == f"{tmp_path}/{shown}"
+
+
+def test_a_deflated_file_beyond_the_limits_names_no_one_and_hides_no_other_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = series(tmp_path / "DOE^JANE")
+    dataset = pydicom.dcmread(file)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(file)
+    monkeypatch.setattr(dicom_files, "MAX_INFLATED", 100)
+    assert not names_person("doe", [file])
+    assert shown_path(file) == f"{tmp_path}/folder 1/{file.name}"  # as its neighbours tell
+    (tmp_path / "T1.nii.gz").touch()
+    assert [one.path.name for one in find_scans(tmp_path)] == ["T1.nii.gz", "DOE^JANE"]
+
+
+def test_values_of_a_header_that_are_not_valid_are_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pydicom.config.disable_value_validation():
+        file = series(tmp_path, PatientBirthDate="31 Dec 1970")
+    assert names_person("doe", [file])
+    assert find_candidates([tmp_path])[0]
+    assert caplog.records == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_holds_up_no_message(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert shown_path(tmp_path) == str(tmp_path)
+
+
+def test_the_working_folder_is_shown_as_it_was_typed() -> None:
+    assert (shown_path(Path()), shown_path(Path("/"))) == (".", "/")
 
 
 def test_nothing_that_lives_on_holds_an_identifier(tmp_path: Path) -> None:

@@ -26,9 +26,17 @@ def write_nifti(path: Path) -> Path:
 
 
 def write_series(
-    folder: Path, *, number: int, description: str, modality: str = "MR", uid: str = "", gap: bool = False
+    folder: Path,
+    *,
+    number: int,
+    description: str,
+    modality: str = "MR",
+    uid: str = "",
+    gap: bool = False,
+    patient: str = "",
+    manufacturer: str = "",
 ) -> str:
-    """Five axial slices of 12 x 16 pixels, as a scanner would send them."""
+    """Five axial slices of 12 x 16 pixels, as a scanner would send them, or medgan as the manufacturer."""
     folder.mkdir(parents=True, exist_ok=True)
     uid = uid or generate_uid(None)
     for k in range(5):
@@ -42,7 +50,9 @@ def write_series(
         dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
         dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.SeriesDescription = uid, number, description
-        dataset.Modality = modality
+        dataset.Modality, dataset.PatientName, dataset.Manufacturer = modality, patient, manufacturer
+        if manufacturer == "medgan":
+            dataset.SyntheticData = "YES"
         dataset.Rows, dataset.Columns = 12, 16
         dataset.ImagePositionPatient = [0, 0, 3 * k]
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -108,6 +118,30 @@ def test_several_series_are_listed_and_chosen_by_number_or_uid(tmp_path: Path) -
     assert read_scan(tmp_path, series=second).source.series == second
     with pytest.raises(SeriesChoiceError, match="no series '5'"):
         read_scan(tmp_path, series="5")
+
+
+@pytest.mark.robustness("bad-10")
+def test_a_folder_of_several_patients_tells_which_folder_is_whose_and_how_to_go_on(tmp_path: Path) -> None:
+    for number, name in ((4, "visit 1"), (4, "visit 2"), (7, "Meier_Hans")):
+        write_series(tmp_path / "study" / name / "s", number=number, description="t1", patient="Meier^Hans")
+    with pytest.raises(SeriesChoiceError, match="holds 3 scans") as caught:
+        read_scan(tmp_path / "study")
+    way, *lines = caught.value.remedy.splitlines()
+    assert all(words in way for words in ("--series", "give its folder", "DIR/*", "unpack it first"))
+    told = [line.split(", ")[:5] for line in lines]
+    assert sorted(told) == [
+        ["  4: MR", "t1", "16 x 12 x 5", "axial", "in visit 1/s"],
+        ["  4: MR", "t1", "16 x 12 x 5", "axial", "in visit 2/s"],
+        ["  7: MR", "t1", "16 x 12 x 5", "axial", "in folder 1/s"],
+    ]
+
+
+def test_a_result_of_medgan_is_taken_among_scans_where_its_series_is_named(tmp_path: Path) -> None:
+    acquired = write_series(tmp_path / "a", number=4, description="t1")
+    made = write_series(tmp_path / "b", number=920_004, description="made", manufacturer="medgan")
+    assert read_scan(tmp_path).source.series == acquired
+    assert read_scan(tmp_path, series="920004").source.series == made
+    assert read_scan(tmp_path / "b").source.facts["synthetic"] is True
 
 
 def test_a_series_that_cannot_be_read_is_not_passed_over_in_silence(tmp_path: Path) -> None:

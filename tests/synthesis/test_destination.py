@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medgan.errors import UsageError
-from medgan.synthesis.destination import formats_for, output_stem
+from medgan.synthesis.destination import Destination, formats_for, output_stem
 
 
 @pytest.mark.parametrize(
@@ -31,28 +31,30 @@ def test_a_bids_suffix_makes_way_and_any_other_name_is_kept(stem: str, target: s
 @pytest.mark.parametrize(
     ("kind", "wanted", "out", "expected"),
     [
-        ("nifti", None, None, (("nifti",), False)),
-        ("dicom", None, "folder", (("nifti",), False)),
-        ("picture", None, "folder", (("nifti", "png"), False)),
-        ("picture", "png", "folder", (("png",), False)),
-        ("picture", "nifti", None, (("nifti",), False)),
-        ("nifti", "png", None, (("png",), False)),
-        ("nifti", None, "x.nii.gz", (("nifti",), True)),
-        ("nifti", None, "x.nii", (("nifti",), True)),
-        ("picture", None, "x.png", (("png",), True)),
-        ("picture", None, "x.PNG", (("png",), True)),
-        ("nifti", "nifti", "x.nii.gz", (("nifti",), True)),
+        ("nifti", None, None, ("nifti",)),
+        ("dicom", None, "folder", ("nifti",)),
+        ("picture", None, "folder", ("nifti", "png")),
+        ("picture", "png", "folder", ("png",)),
+        ("picture", "nifti", None, ("nifti",)),
+        ("nifti", "png", None, ("png",)),
+        ("nifti", None, "x.nii.gz", ("nifti",)),
+        ("nifti", None, "x.nii", ("nifti",)),
+        ("picture", None, "x.png", ("png",)),
+        ("picture", None, "x.PNG", ("png",)),
+        ("nifti", "nifti", "x.nii.gz", ("nifti",)),
     ],
 )
 def test_the_name_of_out_decides_where_it_ends_like_a_file(
     kind: str, wanted: str | None, out: str | None, expected: object
 ) -> None:
     assert formats_for(kind, wanted, Path(out or ".")) == expected  # type: ignore[arg-type]
+    assert Destination(out=Path(out or ".")).is_file == (out is not None and out.startswith("x."))
 
 
 def test_a_folder_that_ends_like_a_file_is_still_a_folder(tmp_path: Path) -> None:
     (tmp_path / "x.nii.gz").mkdir()
-    assert formats_for("nifti", None, tmp_path / "x.nii.gz") == (("nifti",), False)
+    assert not Destination(out=tmp_path / "x.nii.gz").is_file
+    assert formats_for("picture", None, tmp_path / "x.nii.gz") == ("nifti", "png")
 
 
 def test_a_format_against_the_name_is_refused() -> None:

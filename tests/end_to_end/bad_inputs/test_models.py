@@ -98,7 +98,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "version-newer": (edited(lambda content: content.update(format_version=99)), "format 99"),
     "version-text": (edited(lambda content: content.update(format_version="1")), "format '1'"),
-    "key-unknown": (edited(lambda content: content.update(code="import os")), "damaged: code"),
+    "key-unknown": (edited(lambda content: content.update(code="import os")), "does not know code"),
     "weights-missing": (removed(WEIGHTS), "missing"),
     "weights-cut": (cut(WEIGHTS, 0.5), "checksum"),
     "weights-zero": (replaced(WEIGHTS, zeros), "checksum"),
