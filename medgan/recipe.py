@@ -87,9 +87,10 @@ class DiscriminatorSettings(_Settings):
 
 
 class LossSettings(_Settings):
-    """The losses of `medgan.cyclegan`; the adversarial one has weight 1."""
+    """The losses of `medgan.cyclegan`."""
 
     adversarial: Literal["least_squares", "bce"] = "least_squares"
+    adversarial_weight: float = Field(1.0, ge=0, description="0 leaves the discriminators without influence.")
     cycle: float = Field(10.0, ge=0)
     cycle_ssim: float = Field(0.0, ge=0, le=1, description="Share of 1 - SSIM in the cycle loss.")
     identity: float = Field(0.25, ge=0, description="As a fraction of the cycle weight.")
@@ -147,13 +148,6 @@ class SimulationSettings(_Settings):
     side: int = Field(192, ge=16, le=4096, description="Side of the pairs' images, on the fly.")
     side_steps: int = Field(
         0, ge=0, le=8, description="The side is drawn for each step from so many steps of 32 up and down."
-    )
-    tone: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="How far the intensities of what is translated are varied, on the fly (gamma and range), while "
-        "what it should become stays.",
     )
     warmup: float = Field(
         0.25,

@@ -21,14 +21,16 @@ SEEN = "_seen"
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each loss counts beside the adversarial one, whose weight is 1.
+    """How much each loss counts.
 
     Attributes:
+        adversarial: the discriminator takes the fake for real.
         cycle: there and back again.
         identity: an image of the target contrast comes back as it is.
         structure: the fake has the source's edges, of whatever sign.
     """
 
+    adversarial: float
     cycle: float
     identity: float
     structure: float
@@ -110,7 +112,7 @@ class CycleGAN(nn.Module):
             logits = self.discriminators[key](judged)
             fooled = self.adversarial(logits, real=True, for_discriminator=False)
             cycle = self.cycle(made.back[key], made.real[key])
-            total = total + fooled + weights.cycle * cycle
+            total = total + weights.adversarial * fooled + weights.cycle * cycle
             parts |= {f"adversarial_{key}": fooled, f"cycle_{key}": cycle}
             if weights.structure:
                 structure = self.structure(made.real[other], made.fake[key])

@@ -29,6 +29,12 @@ class AugmentationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     gamma: tuple[float, float] | None = pydantic.Field(
         default=(0.85, 1.2), description="Range of the exponent that bends contrast; none leaves it alone."
     )
+    tone: float = pydantic.Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="How far gamma and range are varied of what is translated in a pair, while its aim stays.",
+    )
     probability: float = pydantic.Field(
         default=0.5,
         ge=0,
@@ -73,6 +79,30 @@ def vary(images: torch.Tensor, settings: AugmentationSettings, chance: np.random
         return moved
     exponents = torch.tensor(gammas, dtype=moved.dtype, device=moved.device).reshape(-1, *[1] * (dims + 1))
     return ((moved.clamp(-1, 1) + 1) / 2) ** exponents * 2 - 1
+
+
+def toned(images: torch.Tensor, strength: float, chance: np.random.Generator) -> torch.Tensor:
+    """Vary the tone of images, (N, C, ...) from -1 to 1: gamma, and a range that is measured a little otherwise.
+
+    What is brighter stays brighter, and background (-1) what it is.
+
+    Args:
+        images: what to vary, each in its own way.
+        strength: of the logarithm of gamma and of the range, 0 to below 1.
+        chance: where the numbers come from.
+    """
+    shape = (len(images), *[1] * (images.ndim - 1))
+    exponents, gains, offsets = (
+        torch.from_numpy(values.reshape(shape).astype(np.float32))
+        for values in (
+            np.exp(chance.uniform(-strength, strength, len(images))),
+            chance.uniform(1 - 0.5 * strength, 1 + strength, len(images)),
+            chance.uniform(-0.15 * strength, 0.15 * strength, len(images)),
+        )
+    )
+    unit = ((images + 1) / 2) ** exponents
+    toned = (unit * gains + offsets).clamp_(0, 1) * 2 - 1
+    return torch.where(images > -1, toned, images)
 
 
 def _matrix(

@@ -7,18 +7,21 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
 
-from medgan.cyclegan.cyclegan import Images
+from medgan.cyclegan.cyclegan import SEEN, Images
 from medgan.errors import ModelRefusedError
+from medgan.preparation.augmentation import toned
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.state import TrainingState
 from medgan.training.streaming import PairStream
 
 _UNLIMITED = 1_000_000
+_TONES = 2
 
 
 class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
@@ -101,6 +104,9 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         real = {} if self.warming_up and not every_kind else self.batches.batch(number, scale=scale)
         pairs = self.pairs.batch(number, scale=scale) if self.pairs is not None else {}
         acquired = self.acquired.batch(number, scale=scale) if self.acquired is not None else {}
+        if acquired and (tone := self.training.recipe.augmentation.tone):
+            chance = np.random.default_rng([self.seed, number, _TONES])
+            acquired |= {f"{key}{SEEN}": toned(images, tone, chance) for key, images in acquired.items()}
         return self._moved(real), self._moved(pairs), self._moved(acquired)
 
     def _moved(self, images: Images) -> Images:

@@ -45,6 +45,7 @@ class Schedule:
         losses, warmup = self.recipe.losses, self.warmup
         share = min(1.0, max(0.0, progress - warmup) / losses.ramp) if losses.ramp else 1.0
         return Weights(
+            adversarial=losses.adversarial_weight,
             cycle=share * losses.cycle,
             identity=share * losses.identity * losses.cycle,
             structure=share * losses.structure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medgan.cyclegan.cyclegan import SEEN
+from medgan.preparation.augmentation import toned
 from medgan.recipe import Recipe
 from medgan.simulation import Anatomy, Variety, simulate_batch
 from medgan.training.sampling import shrunk
@@ -62,6 +64,7 @@ class PairStream:
                     batch_size=None,
                     num_workers=1,
                     prefetch_factor=_AHEAD,
+                    worker_init_fn=_leave_signals_to_the_training,
                 )
             )
         self._next = step + 1
@@ -73,6 +76,12 @@ class PairStream:
     def close(self) -> None:
         """End the process that draws ahead."""
         self._ahead = None
+
+
+def _leave_signals_to_the_training(worker: int) -> None:
+    """Ctrl-C and schedulers signal all processes; the training ends in order, and with it this one."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Steps(torch.utils.data.Sampler[int]):
@@ -94,7 +103,7 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
         self.anatomies, self.slab, self.seed, self.variety = anatomies, slab, seed, variety
         self.count = recipe.simulation.pairs or recipe.sampling.batch_size
         self.side, self.side_steps = recipe.simulation.side, recipe.simulation.side_steps
-        self.tone = recipe.simulation.tone
+        self.tone = recipe.augmentation.tone
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
         chance = np.random.default_rng([self.seed, step, _TONES])
@@ -112,21 +121,5 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
             scaled = ((image - low) * (2 / (high - low)) - 1).clamp_(-1, 1)
             images[key] = scaled.masked_fill_(~pairs.foreground, -1.0)
             if self.tone:
-                images[f"{key}{SEEN}"] = _toned(images[key], self.tone, chance)
+                images[f"{key}{SEEN}"] = toned(images[key], self.tone, chance)
         return images
-
-
-def _toned(images: torch.Tensor, strength: float, chance: np.random.Generator) -> torch.Tensor:
-    """Images of other ranges and gammas: a scanner's, and a range's that is measured a little otherwise."""
-    shape = (len(images), *[1] * (images.ndim - 1))
-    exponents, gains, offsets = (
-        torch.from_numpy(values.reshape(shape).astype(np.float32))
-        for values in (
-            np.exp(chance.uniform(-strength, strength, len(images))),
-            chance.uniform(1 - 0.5 * strength, 1 + strength, len(images)),
-            chance.uniform(-0.15 * strength, 0.15 * strength, len(images)),
-        )
-    )
-    unit = ((images + 1) / 2) ** exponents
-    toned = (unit * gains + offsets).clamp_(0, 1) * 2 - 1
-    return torch.where(images > -1, toned, images)

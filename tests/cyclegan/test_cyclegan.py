@@ -11,8 +11,8 @@ from torch import nn
 from medgan.cyclegan import CycleGAN, Translation, Weights
 from medgan.networks import MultiViewDiscriminator, UNetGenerator
 
-NONE = Weights(cycle=0, identity=0, structure=0)
-USUAL = Weights(cycle=10, identity=2.5, structure=1)
+NONE = Weights(adversarial=1.0, cycle=0, identity=0, structure=0)
+USUAL = Weights(adversarial=1.0, cycle=10, identity=2.5, structure=1)
 
 
 def chance() -> torch.Generator:
@@ -113,7 +113,7 @@ def test_the_structure_loss_compares_a_fake_with_its_source() -> None:
     swapped = Translation(
         real=made.real, fake=dict(zip(("t2", "t1"), made.fake.values(), strict=True)), back=made.back, same={}
     )
-    weights = Weights(cycle=0, identity=0, structure=1)
+    weights = Weights(adversarial=1.0, cycle=0, identity=0, structure=1)
     _, right = gan.generator_losses(made, weights, chance())
     _, wrong = gan.generator_losses(swapped, weights, chance())
     assert right["structure_t2"] < 0.1 < 0.4 < wrong["structure_t2"]

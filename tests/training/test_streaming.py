@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ _SMALL = (
     "simulation.pairs=3",
     "simulation.side=32",
     "simulation.side_steps=0",
-    "simulation.tone=0",
+    "augmentation.tone=0",
     "simulation.heads=1",
 )
 
@@ -54,6 +57,20 @@ def test_a_batch_follows_from_its_step_alone(
     resumed.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_signals_to_all_processes_leave_it_to_the_training_to_end(stream: PairStream, number: int) -> None:
+    """A terminal and a scheduler signal the process that draws ahead too."""
+    stream.batch(0)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    os.kill(worker.pid, number)
+    for step in range(1, 8):  # more than were drawn ahead
+        stream.batch(step)
+    stream.close()
+    worker.join(10)
+    assert not worker.is_alive()
+
+
 def test_sides_differ_from_step_to_step_where_asked_for(anatomies: list[Anatomy]) -> None:
     changes = [
         "simulation.pairs=1",
@@ -69,7 +86,7 @@ def test_sides_differ_from_step_to_step_where_asked_for(anatomies: list[Anatomy]
 def test_tones_vary_what_is_translated_and_leave_what_it_should_become(anatomies: list[Anatomy]) -> None:
     plain, varied = (
         PairStream(
-            anatomies, load_recipe("pretraining", [*_SMALL, f"simulation.tone={tone}"]), slab=3, seed=0
+            anatomies, load_recipe("pretraining", [*_SMALL, f"augmentation.tone={tone}"]), slab=3, seed=0
         )
         for tone in (0, 0.3)
     )
