@@ -9,37 +9,64 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from medgan.reports.evaluation import LABELS, ROWS, number_text, p_text, signed_text
+from medgan.reports.evaluation import LABELS, interval_text, number_text, p_text, signed_text
+
+_BASELINES = {"copy": "copied", "histogram": "histogram"}
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """A row for the prediction, for each baseline, the gain, and the whole image."""
-    several = summary["subjects"] > 1
-    keys = [key for key in LABELS if key in summary["whole"]]
-    table = _table("Mean over subjects" if several else "In the foreground", [LABELS[key][0] for key in keys])
-    rows = {"prediction": summary["foreground"], **summary["baselines"], "whole": summary["whole"]}
-    for name, found in rows.items():
-        if name == "whole" and summary["gain"]:
-            gains = [_gain(summary["gain"].get(key), key) for key in keys]
-            table.add_row("gain over the better of them", *gains)
-        cells = []
-        for key in keys:
-            one = found.get(key)
-            spread = f" ± {number_text(one['sd'], key)}" if one and one["sd"] is not None else ""
-            cells.append(number_text(one["mean"], key) + spread if one else "")
-        table.add_row({**ROWS, "whole": "prediction, whole image"}[name], *cells)
+    """A row for each figure: the prediction's in the foreground, the baselines', the gain over the better of these.
+
+    Of a single subject also that of the whole image, of several the spread.
+    """
+    several, baselines, gains = summary["subjects"] > 1, summary["baselines"], summary["gain"]
+    headings = ["mean", "sd", "95 % interval"] if several else ["prediction"]
+    headings += [_BASELINES[name] for name in baselines]
+    headings += ["gain", *(["p"] if several else [])] if gains else []
+    table = _table("Figure", headings if several else [*headings, "whole image"])
+    for key in LABELS:
+        found, whole = summary["foreground"].get(key), summary["whole"].get(key)
+        if (found if several else whole) is None:
+            continue
+        cells = [_mean(found, key)]
+        if several:
+            cells += [number_text(found["sd"], key), interval_text(found, key)] if found else ["", ""]
+        cells += [_mean(one.get(key), key) for one in baselines.values()]
+        if gains:
+            gain = gains.get(key)
+            cells.append(signed_text(gain["mean"], key) if gain else "")
+            if several:
+                cells.append(p_text(gain["p"]).removeprefix("p ").removeprefix("= ") if gain else "")
+        table.add_row(LABELS[key][0], *cells, *([] if several else [_mean(whole, key)]))
     return table
 
 
-def _gain(found: Mapping[str, Any] | None, key: str) -> str:
-    if found is None:
-        return ""
-    p = p_text(found["p"])
-    return signed_text(found["mean"], key) + (f" ({p})" if p else "")
+def _mean(found: Mapping[str, Any] | None, key: str) -> str:
+    return "" if found is None else number_text(found["mean"], key)
+
+
+def lines_without_reference(document: Mapping[str, Any]) -> list[str]:
+    """Each figure with what it says; the numbers first."""
+    lines = []
+    for one in document["subjects"]:
+        lines.append(f"\n{one['name']}, without a reference")
+        rows = {key: [("", value)] for key, value in one["structure"].items()}
+        if one["wasserstein"]:
+            rows["wasserstein"] = [
+                (f"{name.replace('_', ' ')} ", value) for name, value in one["wasserstein"].items()
+            ]
+        for key, values in rows.items():
+            shown = ", ".join(f"{name}{value:.3f}" for name, value in values)
+            lines.append(f"  {key.replace('_', ' ')}: {shown}\n      {document['protocol'][key]}.")
+        if one["flicker"]:
+            shown = ", ".join(f"{key} {value:.4f}" for key, value in one["flicker"].items())
+            lines.append(f"  flicker: {shown}\n      how far the mean of a slice lies off its neighbours'.")
+    lines.append(f"\n{document['protocol']['not_told']}.")
+    return lines
 
 
 def subjects_table(entries: Sequence[Mapping[str, Any]]) -> Table:
-    keys = list(entries[0]["foreground"])
+    keys = [key for key in LABELS if key in entries[0]["foreground"]]
     gains = any(entry["gain"] for entry in entries)
     table = _table("Subject", [*(LABELS[key][0] for key in keys), *(["Gain in SSIM"] if gains else [])])
     for entry in entries:
@@ -52,7 +79,7 @@ def subjects_table(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 def _table(first: str, headings: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(first, overflow="fold", min_width=16)
+    table.add_column(first, overflow="fold", min_width=8)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table

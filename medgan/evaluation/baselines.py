@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from medgan.evaluation.metrics import score
+from medgan.evaluation.metrics import psnr
 from medgan.evaluation.protocol import Mask, Volume
 
 
-def histogram_matched(source: Volume, reference: Volume, mask: Mask) -> Volume:
-    """The source with its intensities inside the mask given the reference's distribution by rank.
+def baselines(source: Volume, reference: Volume, mask: Mask) -> dict[str, Volume]:
+    """`copy` and `histogram`: what takes no learning at all."""
+    return {"copy": source, "histogram": histogram_matched(source, reference, mask)}
 
-    Both the source and its negative are tried, and the one nearer to the reference (PSNR) is returned: the most
-    that a look-up by intensity can do. It has seen the reference, which no model has.
+
+def histogram_matched(source: Volume, reference: Volume, mask: Mask) -> Volume:
+    """The source with its intensities inside the mask given the reference's distribution, and 0 outside.
+
+    Both the source and its negative are tried, and the one nearer to the reference (PSNR) is returned: about the
+    most that a look-up by intensity can do. It has seen the reference, which no model has.
     """
     candidates = []
-    ordered = np.sort(reference[mask])
     for values in (source[mask], -source[mask]):
-        ranks = np.empty(values.size, dtype=np.int64)
-        ranks[np.argsort(values, kind="stable")] = np.arange(values.size)
-        matched = np.full(source.shape, float(reference[~mask].mean()) if (~mask).any() else 0.0)
-        matched[mask] = ordered[ranks]
+        matched = np.zeros(source.shape)
+        matched[mask] = _matched(values, reference[mask])
         candidates.append(matched)
-    return max(candidates, key=lambda volume: score(volume, reference, mask).psnr)
+    return max(candidates, key=lambda volume: psnr(volume, reference, mask))
+
+
+def _matched(values: Volume, template: Volume) -> Volume:
+    """Each value's quantile looked up in the template; equal values stay equal."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    levels, there = np.unique(template, return_counts=True)
+    looked_up = np.interp(np.cumsum(counts) / values.size, np.cumsum(there) / template.size, levels)
+    found: Volume = looked_up[places]
+    return found

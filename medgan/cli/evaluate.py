@@ -1,0 +1,311 @@
+"""`medgan evaluate`.
+
+What -o leaves in its folder is described in docs/reference/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
+from medgan.errors import InputRefusedError, MedganError, UsageError
+
+if TYPE_CHECKING:
+    from medgan.evaluation.judging import Judged
+    from medgan.reports.evaluation import Album
+
+_EPILOG = """\b
+Examples:
+  medgan evaluate made_T2w.nii.gz real_T2w.nii.gz --source T1w.nii.gz -o judged
+  medgan evaluate made_T2w.nii.gz real_T2w.nii.gz --register
+  medgan evaluate --pred-dir made --ref-dir real --source-dir T1 -o judged
+  medgan evaluate --model brain --t1-dir T1 --t2-dir T2 -o judged
+  medgan evaluate made_T2w.nii.gz --source T1w.nii.gz --target-dir T2
+
+Subjects of two folders belong together where sub-, ses- and run- in their names agree, or without these the rest of
+their names without the contrast. Without a source there are no baselines, and without these no figure tells whether
+anything was learnt. Without a reference no figure tells whether the image is true."""
+_ROWS = 40
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("pred", required=False, type=PathType(), metavar="[PRED]")
+@click.argument("ref", required=False, type=PathType(), metavar="[REF]")
+@click.option(
+    "--source", type=PathType(), metavar="FILE", help="What PRED was made from: gives the baselines."
+)
+@click.option(
+    "--target-dir",
+    type=PathType(),
+    metavar="DIR",
+    help="Without REF: acquired scans of other people in the contrast of PRED, whose intensities to compare with.",
+)
+@click.option(
+    "--mask",
+    type=PathType(),
+    metavar="FILE",
+    help="The foreground: what is above 0. Found in REF, or without it in the source, if not given.",
+)
+@click.option("--pred-dir", type=PathType(), metavar="DIR", help="Predictions of many subjects.")
+@click.option("--ref-dir", type=PathType(), metavar="DIR", help="Their acquired scans.")
+@click.option("--source-dir", type=PathType(), metavar="DIR", help="What the predictions were made from.")
+@click.option(
+    "--model", metavar="NAME|DIR", help="Synthesise --t1-dir and --t2-dir, both ways, and judge the results."
+)
+@click.option("--t1-dir", type=PathType(), metavar="DIR", help="With --model: T1w scans.")
+@click.option(
+    "--t2-dir", type=PathType(), metavar="DIR", help="With --model: T2w scans of the same subjects."
+)
+@click.option(
+    "--register",
+    is_flag=True,
+    help="Move REF rigidly onto the grid of PRED first (mutual information).",
+)
+@click.option(
+    "-o", "--out", type=PathType(), metavar="DIR", help="Write metrics.json, metrics.csv and report.html."
+)
+@device_option
+@common_options
+def command(out: Path | None, quiet: bool, verbose: bool, **options: Any) -> None:
+    """Compare synthetic images with the scans that were acquired, beside what takes no learning."""
+    screen = Screen(quiet=quiet, verbose=verbose)
+    mode = _mode(options)
+    if out is not None:
+        from medgan.evaluation.document import refuse_taken
+
+        refuse_taken(out)
+    _MODES[mode](screen, out, options)
+
+
+def _mode(options: Mapping[str, Any]) -> str:
+    """Which of the ways to call it is meant.
+
+    Raises:
+        UsageError: options of several ways, or a part of one is missing.
+    """
+    given = {key for key, value in options.items() if value and key not in ("device", "register")}
+    ways = {
+        "pair": ({"pred", "ref"}, {"source", "mask"}),
+        "alone": ({"pred", "source"}, {"mask", "target_dir"}),
+        "folders": ({"pred_dir", "ref_dir"}, {"source_dir"}),
+        "model": ({"model", "t1_dir", "t2_dir"}, set()),
+    }
+    for mode, (needed, allowed) in ways.items():
+        if needed <= given <= needed | allowed:
+            if mode == "alone" and options["register"]:
+                raise UsageError(
+                    "--register moves a reference, and none is given", remedy="Give REF, or leave it out."
+                )
+            return mode
+    way = (
+        "Give PRED REF [--source --mask], or --pred-dir --ref-dir [--source-dir], or --model --t1-dir --t2-dir; or "
+        "without a reference PRED --source [--target-dir --mask]."
+    )
+    if not given:
+        raise UsageError("nothing to compare is given", remedy=way)
+    shown = ", ".join(sorted(_spelt(key) for key in given))
+    raise UsageError(f"{shown}: these do not go together, or something is missing", remedy=way)
+
+
+def _spelt(key: str) -> str:
+    return key.upper() if key in ("pred", "ref") else f"--{key.replace('_', '-')}"
+
+
+def _pair(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
+    from medgan.scans import read_scan
+
+    prediction, reference = read_scan(options["pred"]), read_scan(options["ref"])
+    source, mask = (read_scan(options[key]) if options[key] else None for key in ("source", "mask"))
+    from medgan.devices import memory_errors
+    from medgan.evaluation.cohort import MEMORY_REMEDY
+    from medgan.evaluation.judging import judge
+
+    album = _album(out)
+    with memory_errors(MEMORY_REMEDY):
+        judged = judge(
+            prediction, reference, source=source, mask=mask, register=options["register"], look=album
+        )
+    _tell(screen, [judged], album, out)
+
+
+def _folders(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
+    from medgan.evaluation.matching import match_folders
+
+    found = match_folders(options["pred_dir"], options["ref_dir"], options["source_dir"])
+    from medgan.evaluation.cohort import judge_each
+
+    album = _album(out)
+    each = judge_each(found.subjects, register=options["register"], look=album)
+    judged, refused = _watch(screen, each, len(found.subjects))
+    _tell(screen, judged, album, out, refused=refused, alone=found.alone)
+
+
+def _model(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
+    from medgan.evaluation.matching import match_acquired
+
+    subjects, alone = match_acquired(options["t1_dir"], options["t2_dir"])
+    from medgan.assessment import assess
+    from medgan.models import load_model
+
+    model = load_model(options["model"])
+    screen.say(f"Model: {model.in_a_line}")
+    album = _album(out)
+    each = assess(model, subjects, register=options["register"], device=options["device"], look=album)
+    judged, refused = _watch(screen, each, len(subjects))
+    _tell(screen, judged, album, out, model=model.in_a_line, refused=refused, alone=alone)
+
+
+def _alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
+    from medgan.scans import read_scan
+
+    prediction, source = read_scan(options["pred"]), read_scan(options["source"])
+    mask = read_scan(options["mask"]) if options["mask"] else None
+    from medgan.devices import memory_errors
+    from medgan.evaluation.cohort import MEMORY_REMEDY, read_usable
+    from medgan.evaluation.document import PAGE, to_document_without_reference, write_figures
+    from medgan.evaluation.unpaired import domain_of, see
+
+    album, domain = _album(out), None
+    left_out: list[str] = []
+    with memory_errors(MEMORY_REMEDY):
+        if options["target_dir"]:
+            domain = domain_of(read_usable(options["target_dir"], prediction.contrast, left_out))
+        seen = see(prediction, source, mask=mask, domain=domain, look=album)
+    document = to_document_without_reference([seen], domain=domain, left_out=left_out)
+    from medgan.cli.evaluation_tables import lines_without_reference
+
+    for line in lines_without_reference(document):
+        screen.say(line)
+    for text in (*left_out, *seen.warnings):
+        screen.warn(text)
+    if out is not None:
+        from medgan.files import whole_folder
+        from medgan.reports.evaluation import write_without_reference
+
+        with whole_folder(out) as folder:
+            write_figures(document, folder)
+            write_without_reference(document, folder / PAGE, cases=album.cases)
+        screen.say(f"Report: {out / PAGE}")
+    screen.say(NOTICE)
+
+
+_MODES = {"pair": _pair, "alone": _alone, "folders": _folders, "model": _model}
+
+
+def _album(out: Path | None) -> Album | _Blind:
+    """What takes the report's pictures, where there will be a report."""
+    if out is None:
+        return _Blind()
+    from medgan.reports.evaluation import Album
+
+    return Album()
+
+
+class _Blind:
+    """An album that stays empty."""
+
+    cases: tuple[()] = ()
+
+    def __call__(self, judged: object, compared: object) -> None:
+        """Nothing."""
+
+
+def _watch(
+    screen: Screen, results: Iterable[list[Judged] | MedganError], expected: int
+) -> tuple[list[Judged], list[MedganError]]:
+    """Work through the subjects under a bar; gives what was judged and what was refused."""
+    judged: list[Judged] = []
+    refused: list[MedganError] = []
+    with screen.progress() as bars:
+        task = bars.add_task("Judging", total=expected)
+        for one in results:
+            if isinstance(one, MedganError):
+                refused.append(one)
+            else:
+                judged += one
+            bars.advance(task)
+    return judged, refused
+
+
+def _tell(
+    screen: Screen,
+    judged: Sequence[Judged],
+    album: Album | _Blind,
+    out: Path | None,
+    *,
+    model: str | None = None,
+    refused: Sequence[MedganError] = (),
+    alone: Sequence[str] = (),
+) -> None:
+    """Print the figures, write what was asked for, and refuse at the end what was refused."""
+    from medgan.evaluation.document import PAGE, to_document, write_figures
+
+    if judged:
+        left_out = [*alone, *(f"{_name(error)}: {error.cause}" for error in refused)]
+        document = to_document(judged, model=model, left_out=left_out)
+        _show(screen, document)
+        for one in judged:
+            for text in one.warnings:
+                screen.warn(f"{one.name}: {text}")
+        if out is not None:
+            from medgan.files import whole_folder
+            from medgan.reports.evaluation import write_evaluation
+
+            with whole_folder(out) as folder:
+                write_figures(document, folder)
+                write_evaluation(document, judged, folder / PAGE, cases=album.cases)
+            screen.say(f"Report: {out / PAGE}")
+    for text in alone:
+        screen.warn(text)
+    screen.say(NOTICE)
+    _refuse(screen, refused, of=len(refused) + len({one.name for one in judged}))
+
+
+def _name(error: MedganError) -> str:
+    from medgan.scans.shown_paths import shown_path
+
+    return Path(shown_path(error.file)).name if error.file is not None else "a subject"
+
+
+def _refuse(screen: Screen, refused: Sequence[MedganError], *, of: int) -> None:
+    if not refused:
+        return
+    if of == 1:
+        raise refused[0]
+    screen.refusals(refused)
+    rest = "nothing was compared" if len(refused) == of else "the figures are of the others"
+    raise InputRefusedError(
+        f"{len(refused)} of {of} subjects were refused, as listed; {rest}",
+        remedy="Give the same command again once they are mended.",
+    )
+
+
+def _show(screen: Screen, document: Mapping[str, Any]) -> None:
+    """For each target contrast its subjects, and the summary beside the baselines."""
+    from medgan.cli.evaluation_tables import subjects_table, summary_table
+
+    if screen.quiet:
+        return
+    for target, summary in document["summary"].items():
+        entries = [entry for entry in document["subjects"] if (entry["target"] or "all") == target]
+        screen.say("" if target == "all" else f"\nTo {target}")
+        if len(entries) > 1:
+            screen.console.print(subjects_table(entries if screen.verbose else entries[:_ROWS]))
+            if len(entries) > _ROWS and not screen.verbose:
+                screen.say(f"  ... and {len(entries) - _ROWS} more (all with --verbose or -o).")
+        screen.console.print(summary_table(summary))
+        if entries[0]["flicker"] and len(entries) == 1:
+            shown = ", ".join(f"{key} {value:.4f}" for key, value in entries[0]["flicker"].items())
+            screen.say(f"Flicker from slice to slice: {shown}")
+        for entry in entries:
+            if entry["registration"]:
+                screen.say(f"{entry['name']}: {entry['registration']['text']}")
+    if any(summary["baselines"] for summary in document["summary"].values()):
+        screen.say("copied: the source as it is; histogram: its histogram matched, inverted where closer.")
+    rules = document["protocol"]
+    screen.say(f"\nProtocol {rules['version']}, in the foreground: {rules['foreground']}.")
+    screen.say(f"Scaled: {rules['scaling']}. SSIM: {rules['ssim']}.")
