@@ -100,6 +100,7 @@ class LossSettings(_Settings):
         ge=0,
         description="Weight of the squared error beside the absolute one, on pairs: its optimum is the mean.",
     )
+    ssim: float = Field(0.0, ge=0, description="Weight of 1 - SSIM beside the absolute error, on pairs.")
     paired: float = Field(
         1.0,
         ge=0,

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from medgan.cyclegan.augmentation import shift_and_cut
 from medgan.cyclegan.history import FakeHistory
-from medgan.cyclegan.losses import Adversarial, AdversarialLoss, CycleLoss, StructureLoss
+from medgan.cyclegan.losses import Adversarial, AdversarialLoss, CycleLoss, StructureLoss, SupervisedLoss
 
 Images = dict[str, torch.Tensor]
 
@@ -56,6 +56,8 @@ class CycleGAN(nn.Module):
         contrasts: the two keys, such as ("t1", "t2").
         adversarial: "least_squares" or "bce".
         cycle_ssim: share of 1 - SSIM in the cycle loss.
+        squared: weight of the squared error beside the absolute one, on pairs.
+        ssim: weight of 1 - SSIM beside the absolute error, on pairs.
         history: fakes kept for each discriminator.
         augment: whether discriminators see shifted and cut images (for few images).
     """
@@ -69,6 +71,8 @@ class CycleGAN(nn.Module):
         contrasts: tuple[str, str],
         adversarial: Adversarial = "least_squares",
         cycle_ssim: float = 0.0,
+        squared: float = 0.0,
+        ssim: float = 0.0,
         history: int = 50,
         augment: bool = False,
     ) -> None:
@@ -82,6 +86,7 @@ class CycleGAN(nn.Module):
         self.adversarial = AdversarialLoss(adversarial)
         self.cycle = CycleLoss(spatial_dims, ssim_share=cycle_ssim)
         self.structure = StructureLoss(spatial_dims)
+        self.supervised = SupervisedLoss(spatial_dims, squared=squared, ssim=ssim)
 
     def translate(self, real: Mapping[str, torch.Tensor], *, identity: bool = True) -> Translation:
         """Both ways there and back; each generator sees its sources and its own contrast in one pass.
@@ -125,24 +130,21 @@ class CycleGAN(nn.Module):
         return total, {name: value.item() for name, value in parts.items()}
 
     def supervised_loss(
-        self, pairs: Mapping[str, torch.Tensor], *, squared: float = 0.0, name: str = "simulated"
+        self, pairs: Mapping[str, torch.Tensor], *, name: str = "simulated"
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """The error of both generators on images whose partner is known, and its absolute parts.
 
         Args:
             pairs: (N, C, ...) images by contrast; where there is one, `t1_seen` is translated in the place of `t1`.
-            squared: weight of the squared error beside the absolute one.
             name: of the parts in the record, such as `simulated_t2`.
         """
         total = torch.zeros((), device=next(iter(pairs.values())).device)
         record: dict[str, float] = {}
         for key, other in self.other.items():
             made = self.generators[key](pairs.get(f"{other}{SEEN}", pairs[other]))
-            loss = functional.l1_loss(made, pairs[key])
+            loss, absolute = self.supervised(made, pairs[key])
             total = total + loss
-            if squared:
-                total = total + squared * functional.mse_loss(made, pairs[key])
-            record[f"{name}_{key}"] = loss.item()
+            record[f"{name}_{key}"] = absolute.item()
         return total, record
 
     def discriminator_losses(

@@ -31,22 +31,53 @@ class AdversarialLoss(nn.Module):
         return loss
 
 
+class SimilarityLoss(nn.Module):
+    """1 - SSIM (Wang 2004: a gaussian window of 11 pixels), in float32: variances are differences of large sums."""
+
+    def __init__(self, spatial_dims: int) -> None:
+        super().__init__()
+        self.ssim = SSIMLoss(spatial_dims=spatial_dims, data_range=2.0)
+
+    def forward(self, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Two (N, C, ...) images in [-1, 1] -> a scalar in [0, 2]."""
+        with torch.autocast(made.device.type, enabled=False):
+            loss: torch.Tensor = self.ssim(as_single(made).float(), as_single(real).float())
+        return loss
+
+
 class CycleLoss(nn.Module):
     """L1 between an image and its way there and back, with a share of 1 - SSIM if asked for."""
 
     def __init__(self, spatial_dims: int, *, ssim_share: float = 0.0) -> None:
         super().__init__()
         self.ssim_share = ssim_share
-        self.ssim = SSIMLoss(spatial_dims=spatial_dims, data_range=2.0) if ssim_share else None
+        self.similarity = SimilarityLoss(spatial_dims)
 
     def forward(self, back: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Two (N, C, ...) images in [-1, 1] -> a scalar."""
         loss = functional.l1_loss(back, real)
-        if self.ssim is not None:
-            loss = (1 - self.ssim_share) * loss + self.ssim_share * self.ssim(
-                as_single(back), as_single(real)
-            )
+        if self.ssim_share:
+            loss = (1 - self.ssim_share) * loss + self.ssim_share * self.similarity(back, real)
         return loss
+
+
+class SupervisedLoss(nn.Module):
+    """L1 between what was made and what is known to be right, with the squared error and 1 - SSIM by their weights."""
+
+    def __init__(self, spatial_dims: int, *, squared: float = 0.0, ssim: float = 0.0) -> None:
+        super().__init__()
+        self.squared, self.ssim = squared, ssim
+        self.similarity = SimilarityLoss(spatial_dims)
+
+    def forward(self, made: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Two (N, C, ...) images in [-1, 1] -> the loss, and the absolute part of it."""
+        absolute = functional.l1_loss(made, real)
+        loss = absolute
+        if self.squared:
+            loss = loss + self.squared * functional.mse_loss(made, real)
+        if self.ssim:
+            loss = loss + self.ssim * self.similarity(made, real)
+        return loss, absolute
 
 
 class StructureLoss(nn.Module):

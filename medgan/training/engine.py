@@ -58,7 +58,6 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         recipe = training.recipe
         self.simulated_weight = recipe.simulation.weight * recipe.losses.cycle
         self.paired_weight = recipe.losses.paired * recipe.losses.cycle
-        self.squared = recipe.losses.squared
         epochs = -(-schedule.steps // epoch_length) if schedule.steps else _UNLIMITED
         super().__init__(
             device=self.torch_device,
@@ -136,7 +135,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
                 ("paired", self.paired_weight, acquired),
             ):
                 if known:
-                    supervised, more = gan.supervised_loss(known, squared=self.squared, name=name)
+                    supervised, more = gan.supervised_loss(known, name=name)
                     loss = loss + weight * supervised
                     record |= more
         _update(training.generator_optimiser, loss)

@@ -33,6 +33,8 @@ class TrainingState:
             contrasts=("t1", "t2"),
             adversarial=recipe.losses.adversarial,
             cycle_ssim=recipe.losses.cycle_ssim,
+            squared=recipe.losses.squared,
+            ssim=recipe.losses.ssim,
             history=recipe.losses.history,
             augment=recipe.discriminator.augment,
         ).to(device)

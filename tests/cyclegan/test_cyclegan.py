@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from monai.metrics.regression import compute_ssim_and_cs
 from torch import nn
 
 from medgan.cyclegan import CycleGAN, Translation, Weights
+from medgan.cyclegan.losses import as_single
 from medgan.networks import MultiViewDiscriminator, UNetGenerator
 
 NONE = Weights(adversarial=1.0, cycle=0, identity=0, structure=0)
@@ -212,15 +214,24 @@ def test_the_loss_of_simulated_pairs_is_l1_of_both_directions_and_changes_genera
     assert all(parameter.grad is None for parameter in gan.discriminators.parameters())
 
 
-def test_the_squared_error_counts_beside_the_absolute_one_by_its_weight() -> None:
-    gan, pairs = small_gan(), batch()
-    loss, record = gan.supervised_loss(pairs, squared=2.0, name="paired")
+def test_the_squared_error_and_the_dissimilarity_count_beside_the_absolute_one_by_their_weights() -> None:
+    gan, pairs = small_gan(squared=2.0, ssim=0.5), batch()
+    loss, record = gan.supervised_loss(pairs, name="paired")
     assert set(record) == {"paired_t1", "paired_t2"}
-    squared = sum(
-        ((gan.generators[key](pairs[other]) - pairs[key]) ** 2).mean().item()
-        for key, other in (("t1", "t2"), ("t2", "t1"))
-    )
-    assert loss.item() == pytest.approx(sum(record.values()) + 2.0 * squared, rel=1e-5)
+    squared, dissimilar = 0.0, 0.0
+    for key, other in (("t1", "t2"), ("t2", "t1")):
+        made = gan.generators[key](pairs[other])
+        squared += ((made - pairs[key]) ** 2).mean().item()
+        ssim = compute_ssim_and_cs(
+            as_single(made),
+            as_single(pairs[key]),
+            2,
+            kernel_size=(11, 11),
+            kernel_sigma=(1.5, 1.5),
+            data_range=2.0,
+        )[0]
+        dissimilar += 1 - ssim.mean().item()
+    assert loss.item() == pytest.approx(sum(record.values()) + 2.0 * squared + 0.5 * dissimilar, rel=1e-4)
 
 
 def test_what_is_seen_in_the_place_of_an_image_is_translated_and_the_image_stays_the_aim() -> None:
