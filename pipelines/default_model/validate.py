@@ -144,7 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--model", nargs="+", required=True, metavar="[NAME=]PATH", help="run or model folders"
+        "--model",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="[NAME=]PATH",
+        help="run or model folders",
     )
     parser.add_argument("--pair", nargs="+", action="append", default=[], metavar="NAME T1 T2 [MASK]")
     parser.add_argument("--labels", nargs="+", type=Path, default=[], help="label maps kept out of training")

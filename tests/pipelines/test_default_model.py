@@ -16,12 +16,13 @@ import pytest
 import SimpleITK
 
 from medgan.errors import InputRefusedError
+from medgan.models import load_model, save_model
 from medgan.scans import read_nifti, write_nifti
 from medgan.simulation import Anatomy, Variety, procedural_head, simulate_volume
 from medgan.simulation.anatomy import brain_distance
 
 SCRIPTS = Path(__file__).parents[2] / "pipelines" / "default_model"
-NAMES = ("grids", "register_pairs", "brain_masks", "validate", "lesions")
+NAMES = ("average", "grids", "register_pairs", "brain_masks", "validate", "lesions")
 
 
 @pytest.fixture
@@ -206,3 +207,28 @@ def test_a_spot_is_invented_where_neither_scan_shows_it(
     dark[spot] = 0.8
     assert lesions.false_positives(replace(case, t1=dark), invented) == 0
     assert lesions.false_positives(replace(case, t2=invented), invented) == 0
+
+
+def test_the_average_of_two_models_lies_between_them_by_their_weights(
+    script: Callable[[str], ModuleType], tiny_run: Path, tmp_path: Path
+) -> None:
+    one = load_model(tiny_run)
+    shifted = {target: one.generator(target) for target in ("t1", "t2")}
+    for network in shifted.values():
+        network.load_state_dict({name: tensor + 1 for name, tensor in network.state_dict().items()})
+    about = one.manifest
+    save_model(
+        tmp_path / "shifted",
+        generators=shifted,
+        recipe=about.recipe,
+        slab=about.slab,
+        domains=about.domains,
+        history=about.training,
+    )
+    models = [str(tiny_run), str(tmp_path / "shifted")]
+    script("average").main(["--model", *models, "--weight", "1", "3", "--out", str(tmp_path / "mean")])
+    made = load_model(tmp_path / "mean")
+    for target in ("t1", "t2"):
+        first = one.generator(target).state_dict()
+        for name, tensor in made.generator(target).state_dict().items():
+            np.testing.assert_allclose(tensor.numpy(), first[name].numpy() + 0.75, atol=1e-5)
