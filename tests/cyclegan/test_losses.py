@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
+from monai.losses import SSIMLoss
 
-from medgan.cyclegan.losses import AdversarialLoss, CycleLoss, StructureLoss, as_single
+from medgan.cyclegan.losses import AdversarialLoss, CycleLoss, SimilarityLoss, StructureLoss, as_single
 
 
 def structured(*, seed: int = 0, size: tuple[int, ...] = (24, 32), count: int = 1) -> torch.Tensor:
@@ -46,6 +47,16 @@ def test_the_cycle_loss_is_zero_for_the_same_image_and_l1_for_another() -> None:
     mixed = CycleLoss(2, ssim_share=0.5)
     assert mixed(image, image).item() == pytest.approx(0, abs=1e-5)
     assert mixed(-image, image).item() > mixed(image + 0.1, image).item() > 0.01
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 24, 33), (2, 1, 13, 20, 16)])
+def test_the_dissimilarity_is_that_of_monai(shape: tuple[int, ...]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    made, real = (torch.tanh(torch.randn(shape, generator=draw)) for _ in range(2))
+    dims = len(shape) - 2
+    expected = SSIMLoss(dims, data_range=2.0)(as_single(made), as_single(real))
+    assert SimilarityLoss(dims)(made, real).item() == pytest.approx(expected.item(), abs=1e-5)
+    assert SimilarityLoss(dims)(real, real).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("size", [(24, 32), (16, 16, 16)])
