@@ -64,19 +64,18 @@ class Model:
         return weights
 
     def generator(self, target: str) -> nn.Module:
-        """The network that makes `target`, in evaluation mode on the CPU; its file is checked first.
+        """The network that makes `target`, in evaluation mode on the CPU; all files of weights are checked first.
 
         Raises:
-            ModelRefusedError: the model has no such direction, or its file is missing, damaged or does not fit.
+            ModelRefusedError: the model has no such direction; a file of weights, of this direction or another, is
+                missing or damaged; or this one's does not fit.
         """
         weights = self.check(target)
         network = _on_paper(self.manifest)
-        file = self.folder / weights.file_name
-        content = _read_weights(file, network)
-        if hashlib.sha256(content).hexdigest() != weights.sha256:
-            raise ModelRefusedError(
-                "does not have the checksum that model.json states", file=file, remedy=AGAIN
-            )
+        for other_weights in self.manifest.directions:
+            if other_weights != weights:  # a folder that is damaged in one place is not trusted in the next
+                _read_weights(self.folder, other_weights, network)
+        file, content = self.folder / weights.file_name, _read_weights(self.folder, weights, network)
         try:
             tensors = safetensors.torch.load(content)
             network.load_state_dict(tensors, assign=True)
@@ -97,19 +96,26 @@ def _on_paper(manifest: Manifest) -> nn.Module:
         return build_generator(manifest.recipe, slab=manifest.slab)
 
 
-def _read_weights(file: Path, network: nn.Module) -> bytes:
-    """The bytes of a file that is no larger than the weights of `network` make it; read once, then checked and used."""
+def _read_weights(folder: Path, weights: Weights, network: nn.Module) -> bytes:
+    """The bytes of a file that is no larger than the weights of `network` make it, and has the checksum stated.
+
+    They are read once, then checked and used.
+    """
+    file = folder / weights.file_name
     expected = sum(4 * tensor.numel() for tensor in network.state_dict().values())
     try:
         if file.stat().st_size > expected + _LARGEST_HEADER:
             raise ModelRefusedError("is larger than the network of model.json", file=file, remedy=AGAIN)
-        return file.read_bytes()
+        content = file.read_bytes()
     except FileNotFoundError:
         raise ModelRefusedError("is missing from the model folder", file=file, remedy=AGAIN) from None
     except OSError as error:
         raise ModelRefusedError(
             f"cannot be read: {error.strerror or error}", file=file, remedy=AGAIN
         ) from error
+    if hashlib.sha256(content).hexdigest() != weights.sha256:
+        raise ModelRefusedError("does not have the checksum that model.json states", file=file, remedy=AGAIN)
+    return content
 
 
 def load_model(name: str | Path | None = None) -> Model:

@@ -235,9 +235,29 @@ def trust(folder: Path) -> None:
 
 def test_missing_weights_are_refused_by_name(folder: Path) -> None:
     weights_of(folder).unlink()
-    model = load_model(folder)
-    refused(lambda: model.generator("t2"), "missing", "t1_to_t2.safetensors")
-    assert model.generator("t1") is not None
+    refused(lambda: load_model(folder).generator("t2"), "missing", "t1_to_t2.safetensors")
+
+
+@pytest.mark.robustness("model-checksum")
+@pytest.mark.parametrize("harm", ["missing", "flipped", "pickle"])
+def test_weights_of_the_direction_that_is_not_used_are_checked_too(
+    harm: str, folder: Path, tmp_path: Path
+) -> None:
+    file = weights_of(folder, target="t1")
+    if harm == "missing":
+        file.unlink()
+    elif harm == "pickle":
+        file.write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    else:
+        content = bytearray(file.read_bytes())
+        content[-2] ^= 1
+        file.write_bytes(content)
+    refused(
+        lambda: load_model(folder).generator("t2"),
+        "missing" if harm == "missing" else "checksum",
+        "t2_to_t1.safetensors",
+    )
+    assert not (tmp_path / "ran").exists()
 
 
 def test_one_flipped_bit_of_a_weight_is_refused(folder: Path) -> None:
