@@ -53,8 +53,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
 
     The folder holds the archive's regular files in their folders. Hidden files and what macOS adds
     (`__MACOSX`) are left out; archives inside are files like others. What the archive says of itself is
-    compared with the limits before anything is unpacked, and counted again meanwhile. A `MedganError` about a
-    file in the folder leaves the block with the place in the archive as its file.
+    compared with the limits before anything is unpacked, and counted again meanwhile.
 
     Args:
         archive: the file.
@@ -80,17 +79,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
             ) from error
         except OSError as error:
             raise _archive_refused(archive, f"cannot be read: {error.strerror or error}") from error
-        try:
-            yield folder
-        except MedganError as error:
-            name_in_archive(error, folder=folder, archive=archive)
-            raise
-
-
-def name_in_archive(error: MedganError, *, folder: Path, archive: Path) -> None:
-    """Let an error about a file in the temporary folder name the place in the archive."""
-    if error.file is not None and error.file.is_relative_to(folder):
-        error.file = archive / error.file.relative_to(folder)
+        yield folder
 
 
 class _ShortReads(io.FileIO):

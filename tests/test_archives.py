@@ -337,16 +337,12 @@ def test_an_archive_in_the_large_format_is_read_within_the_limits(tmp_path: Path
     assert held(tmp_path / "a.zip") == {"a": b"content"}
 
 
-def test_a_refusal_inside_names_the_place_in_the_archive_and_cleans_up(
-    tmp_path: Path, temporary: Path
-) -> None:
+def test_whatever_ends_the_reading_the_folder_goes(tmp_path: Path, temporary: Path) -> None:
     archive = pack(tmp_path / "scans.zip", {"x/a.nii": b"a"})
-    with pytest.raises(InputRefusedError) as caught, unpacked(archive) as folder:
-        raise InputRefusedError("damaged", file=folder / "x" / "a.nii")
-    assert caught.value.file == archive / "x" / "a.nii"
-    with pytest.raises(KeyboardInterrupt), unpacked(archive):
-        raise KeyboardInterrupt
-    assert list(temporary.iterdir()) == []
+    for ending in (InputRefusedError("damaged"), KeyboardInterrupt()):
+        with pytest.raises(type(ending)), unpacked(archive):
+            raise ending
+        assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["write", "open"])

@@ -15,7 +15,7 @@ from medgan.scans.finding import Found, personal_places_of, search
 from medgan.scans.nifti import read_nifti
 from medgan.scans.picture import read_picture
 from medgan.scans.scan import Scan
-from medgan.scans.shown_paths import nameless
+from medgan.scans.shown_paths import nameless, shown_path
 
 _ARCHIVE = ".zip"
 _LISTED = 40
@@ -74,6 +74,8 @@ def read_scan(
 def as_folder(path: Path) -> Iterator[Path]:
     """The path itself; of a zip archive a temporary folder with what it holds, gone afterwards.
 
+    A `MedganError` about a file in that folder leaves the block with the place in the archive as its file.
+
     Raises:
         InputRefusedError: an archive that is damaged, hostile or beyond the limits (see `archives.unpacked`).
     """
@@ -84,7 +86,17 @@ def as_folder(path: Path) -> Iterator[Path]:
         yield path
     else:
         with unpacked(path) as folder:
-            yield folder
+            try:
+                yield folder
+            except MedganError as error:
+                name_in_archive(error, folder=folder, archive=path)
+                raise
+
+
+def name_in_archive(error: MedganError, *, folder: Path, archive: Path) -> None:
+    """Let an error about a file in the temporary folder name the place in the archive, and no patient."""
+    if error.file is not None and error.file.is_relative_to(folder):
+        error.file = archive / shown_path(error.file, below=folder)
 
 
 def choose_scan(source: Path | Found, reading: Reading = _PLAIN) -> Found:

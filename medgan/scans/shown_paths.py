@@ -19,10 +19,15 @@ from medgan.texts import natural_order, printable
 _LOOKED_AT = 300  # files of a folder, to find a DICOM file among them
 
 
-def shown_path(path: Path) -> str:
-    """A path as it may be shown; the DICOM files that lie there tell whether it names their patient."""
+def shown_path(path: Path, *, below: Path | None = None) -> str:
+    """A path as it may be shown; the DICOM files that lie there tell whether it names their patient.
+
+    Args:
+        path: as typed or found.
+        below: leave out this folder and what lies above it.
+    """
     try:
-        return nameless(path, personal_places(islice(_dicom_files_at(path), 3)))
+        return nameless(path, personal_places(islice(_dicom_files_at(path), 3)), below=below)
     except OSError:  # the working folder is gone
         return printable(path)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medgan.archives import name_in_archive
 from medgan.devices import memory_errors
 from medgan.errors import (
     InputRefusedError,
@@ -18,7 +17,7 @@ from medgan.errors import (
 )
 from medgan.files import remove_leftovers
 from medgan.scans import Found, read_scan
-from medgan.scans.reading import Reading, as_folder, choose_scan
+from medgan.scans.reading import Reading, as_folder, choose_scan, name_in_archive
 from medgan.synthesis.completed import checksums, contents_digest, input_digest, is_complete, origin_digest
 from medgan.synthesis.destination import Destination, Plan, plan_outputs
 from medgan.synthesis.inputs import Input, find_inputs

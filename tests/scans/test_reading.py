@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import nibabel
@@ -177,6 +178,18 @@ def test_options_of_another_kind_of_scan_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--series"):
         read_scan(find_scans(tmp_path / "d")[0], series="5")
     assert read_scan(nifti, volume=0).voxels.shape == VOXELS.shape
+
+
+def test_a_refusal_inside_an_archive_names_the_place_in_it_and_no_patient(tmp_path: Path) -> None:
+    folder = tmp_path / "Quistgaard_Wilhelmina" / "t1"
+    write_series(folder, number=3, description="t1", gap=True, patient="Quistgaard^Wilhelmina")
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in folder.iterdir():
+            opened.write(file, file.relative_to(tmp_path))
+    with pytest.raises(InputRefusedError, match="slices missing") as caught:
+        read_scan(archive)
+    assert caught.value.file == archive / "folder 1" / "t1"
 
 
 def test_a_real_series_is_found_and_read(real_data: Path) -> None:
