@@ -109,6 +109,26 @@ def guess_contrast(
     return contrast_from_times(echo_time, repetition_time, inversion_time)
 
 
+def is_of_another_contrast(
+    names: Iterable[str | Path], *, echo_time: float | None = None, inversion_time: float | None = None
+) -> bool:
+    """Whether an image is plainly neither T1w nor T2w: FLAIR, STIR, T2*, diffusion, SWI, a map.
+
+    The first name that spells any contrast settles it; where none does, an inversion pulse with a long echo does.
+
+    Args:
+        names: file name, series description, ...; the most telling first.
+        echo_time: in ms.
+        inversion_time: in ms.
+    """
+    for name in names:
+        if spells_other_contrast(name):
+            return True
+        if contrast_from_name(name) is not None:
+            return False
+    return bool(inversion_time and echo_time and echo_time > CONTRASTS["t1"].echo_time[1])
+
+
 def _words(text: str | Path) -> str:
     return (text.name if isinstance(text, Path) else text).replace("_", " ")
 

@@ -12,6 +12,7 @@ from medgan.contrasts import (
     contrast_from_name,
     contrast_from_times,
     guess_contrast,
+    is_of_another_contrast,
     other,
     spells_other_contrast,
 )
@@ -112,6 +113,24 @@ def test_the_first_name_that_spells_any_contrast_decides() -> None:
     assert guess_contrast(["brain", "t2_tse", "T1"]) == CONTRASTS["t2"]
     assert guess_contrast(["AX FLAIR", "t2_tirm"], echo_time=90, repetition_time=9000) is None
     assert guess_contrast(["t2_tse", "FLAIR"]) == CONTRASTS["t2"]
+
+
+@pytest.mark.parametrize(
+    ("names", "echo_time", "inversion_time", "other"),
+    [
+        *(([name], None, None, True) for name in OTHERS),
+        (["brain", "AX FLAIR"], None, None, True),
+        (["t2_tse", "FLAIR"], None, None, False),
+        (["brain"], 120, 2500, True),
+        (["brain"], 3, 900, False),
+        (["brain"], 90, None, False),
+        (["brain"], None, None, False),
+    ],
+)
+def test_what_is_plainly_of_another_contrast_is_told(
+    names: list[str], echo_time: float | None, inversion_time: float | None, other: bool
+) -> None:
+    assert is_of_another_contrast(names, echo_time=echo_time, inversion_time=inversion_time) is other
 
 
 def test_nothing_known_is_no_guess() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from medgan.contrasts import is_of_another_contrast
 from medgan.errors import InputRefusedError
 from medgan.scans.dicom_geometry import arrange, place_of
 from medgan.scans.dicom_headers import Plane
 from medgan.scans.dicom_layout import lay_out
 from medgan.scans.dicom_pixels import stored_pixels
 from medgan.scans.dicom_series import Series, choose_echo, list_series
-from medgan.scans.hints import ALREADY_SYNTHETIC
+from medgan.scans.hints import ALREADY_SYNTHETIC, OTHER_CONTRAST
 from medgan.scans.scan import Scan, Slicing, Source, Voxels
 
 __all__ = ["Series", "choose_echo", "list_series", "read_series"]
@@ -105,6 +106,13 @@ def _warnings(planes: list[Plane]) -> list[str]:
         found.append(ALREADY_SYNTHETIC)
     if any(plane.lossy for plane in planes):
         found.append("The images have been compressed lossily before.")
+    first = planes[0]
+    if not first.synthetic and is_of_another_contrast(
+        first.names,
+        echo_time=first.facts.get("echo_time"),
+        inversion_time=first.facts.get("inversion_time"),
+    ):
+        found.append(OTHER_CONTRAST)
     kinds = {word for plane in planes for word in str(plane.facts.get("image_type", "")).split("\\")[2:]}
     if kinds & {"P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"} and not kinds & {"M", "MAGNITUDE"}:
         found.append("The images are not magnitude images, so they are neither T1w nor T2w.")

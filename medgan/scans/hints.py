@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medgan.contrasts import Contrast, contrast_from_name, guess_contrast
+from medgan.contrasts import Contrast, contrast_from_name, guess_contrast, is_of_another_contrast
 from medgan.files import kind_of
 from medgan.texts import printable
 
@@ -17,6 +17,7 @@ SIDECAR_LIMIT = 2**20
 """Bytes of a sidecar that are read; real ones have a few thousand."""
 _TIMES = {"EchoTime": "echo_time", "RepetitionTime": "repetition_time", "InversionTime": "inversion_time"}
 ALREADY_SYNTHETIC = "This image is already synthetic."
+OTHER_CONTRAST = "Its name or header says that it is neither T1w nor T2w but another contrast, such as FLAIR."
 _OURS = re.compile(r"^medgan\b.*\bsynthetic\b", re.IGNORECASE)
 
 
@@ -62,6 +63,13 @@ def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "")
     found, timed = guess_contrast([path], **times), guess_contrast([], **times)
     if found and timed and found != timed:
         warnings += (f"Its name says {found.label}, but the times in its sidecar say {timed.label}.",)
+    texts = [
+        text for key in ("SeriesDescription", "ProtocolName") if isinstance(text := content.get(key), str)
+    ]
+    if is_of_another_contrast(
+        [path, *texts], echo_time=times["echo_time"], inversion_time=times["inversion_time"]
+    ):
+        warnings += (OTHER_CONTRAST,)
     return Hints(_key(found), facts, warnings)
 
 

@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from medgan.scans.dicom_reading import Series, list_series, read_series
 from medgan.scans.dicom_writing import write_series
+from medgan.scans.hints import OTHER_CONTRAST
 from medgan.scans.scan import Scan, Source
 
 dcm2niix = pytest.importorskip("dcm2niix")
@@ -392,7 +393,9 @@ def test_the_contrast_is_what_the_description_says_or_the_times(
     files = write_series(tmp_path, phantom(slices=2), description=description, series_number=1, facts=facts)
     (series,) = list_series(files)
     assert series.contrast == contrast
-    assert read_series(series, path=tmp_path, stem="x").contrast == contrast
+    scan = read_series(series, path=tmp_path, stem="x")
+    assert scan.contrast == contrast
+    assert (OTHER_CONTRAST in scan.warnings) == (contrast is None and (description, facts) != ("brain", {}))
 
 
 def test_a_scan_carries_technical_facts_and_no_person(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medgan.scans.hints import hints_for
+from medgan.scans.hints import OTHER_CONTRAST, hints_for
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,23 @@ def test_a_name_of_another_contrast_is_not_overruled_by_times(tmp_path: Path) ->
     assert hints_for(Path("a.nii"), sidecar=sidecar).contrast == "t1"
     assert hints_for(Path("sub-01_T2starw.nii"), sidecar=sidecar).contrast is None
     assert hints_for(Path("sub-01_FLAIR.nii"), sidecar=sidecar).contrast is None
+
+
+@pytest.mark.robustness("bad-22")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sub-01_FLAIR.nii", {}),
+        ("a.nii", {"SeriesDescription": "t2_tirm_tra_dark-fluid"}),
+        ("a.nii", {"ProtocolName": "ADC map"}),
+        ("a.nii", {"EchoTime": 0.12, "RepetitionTime": 9, "InversionTime": 2.5}),
+    ],
+)
+def test_an_image_of_another_contrast_is_warned_of(
+    name: str, content: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert hints_for(Path(name), sidecar=tmp_path / "a.json").warnings == (OTHER_CONTRAST,)
 
 
 def test_an_inversion_time_makes_it_t1(tmp_path: Path) -> None:
