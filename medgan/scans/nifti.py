@@ -15,7 +15,7 @@ from medgan.files import kind_of
 from medgan.scans.checks import check_affine, check_shape, check_voxels
 from medgan.scans.hints import hints_for
 from medgan.scans.nifti_file import description_of, nifti_suffix, read_stored
-from medgan.scans.nifti_writing import is_sheared, to_image, write_nifti
+from medgan.scans.nifti_writing import has_sound_qform, is_sheared, to_image, write_nifti
 from medgan.scans.scan import Affine, Scan, Source, Voxels
 
 __all__ = ["read_nifti", "scan_from_image", "to_image", "write_nifti"]
@@ -149,7 +149,11 @@ def _geometry(header: Any, shape: tuple[int, ...], file: Path) -> tuple[Affine, 
         warnings.append(
             "Neither sform nor qform is set, so left and right are a guess; the output leaves both unset too."
         )
-    if sform_code and is_sheared(affine):
+    if sform_code and not has_sound_qform(header):
+        warnings.append(
+            "The qform or the spacing is damaged; the output has the sform alone, with qform code 0."
+        )
+    elif sform_code and is_sheared(affine):
         warnings.append("The sform is sheared; the output keeps it as it is, with qform code 0.")
     elif sform_code and qform_code and not _qform_agrees(header, affine, shape):
         warnings.append("The sform and the qform disagree; the sform was taken, and the output keeps both.")
@@ -160,10 +164,7 @@ def _geometry(header: Any, shape: tuple[int, ...], file: Path) -> tuple[Affine, 
 
 def _qform_agrees(header: Any, affine: Affine, shape: tuple[int, ...]) -> bool:
     """Whether sform and qform put all corners of the grid to the same places, to `_DISAGREEMENT` mm."""
-    try:
-        difference = affine - header.get_qform()
-    except (HeaderDataError, ValueError):
-        return False
+    difference = affine - header.get_qform()
     corners = np.array([(*corner, 1) for corner in np.ndindex(2, 2, 2)]) * [
         *(size - 1 for size in shape[:3]),
         1,

@@ -12,6 +12,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 from medgan.errors import OutputNotWrittenError
 from medgan.files import whole_file
@@ -35,15 +36,24 @@ def is_sheared(affine: Affine) -> bool:
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > _SHEAR)
 
 
+def has_sound_qform(header: Any) -> bool:
+    """Whether the spacing, and the qform where it has a code, are numbers from which a transform follows."""
+    try:
+        told = header.get_qform() if int(header["qform_code"]) else header["pixdim"][1:4]
+        return bool(np.isfinite(told).all())
+    except (HeaderDataError, ValueError):
+        return False
+
+
 def to_image(scan: Scan, *, description: str = "") -> nibabel.Nifti1Image | nibabel.Nifti2Image:
     """Make a nibabel image of a scan: float32, unscaled, little-endian, without extensions.
 
     With a source header, both codes, both transforms, units and spacing are the source's; NIfTI-2 stays
-    NIfTI-2 and a 2D image stays 2D. A sheared sform is exact and its qform code 0. Where `scan.affine` is not
-    the header's any more (a resampled scan) both transforms are set to it under the source's codes, or under
-    2 where those were 0. Without one, codes and units are: DICOM 1/1 (scanner), mm and s; a picture 2/2
-    (aligned: a convention, no scanner's coordinates), no units, since its pixel size is not known;
-    an array 2/2 and mm.
+    NIfTI-2 and a 2D image stays 2D. A sheared sform is exact and its qform code 0, as is that of a qform beside
+    an sform that is no transform. Where `scan.affine` is not the header's any more (a resampled scan) both
+    transforms are set to it under the source's codes, or under 2 where those were 0. Without one, codes and
+    units are: DICOM 1/1 (scanner), mm and s; a picture 2/2 (aligned: a convention, no scanner's coordinates),
+    no units, since its pixel size is not known; an array 2/2 and mm.
 
     Args:
         scan: voxels (I, J, K) and affine.
@@ -121,6 +131,8 @@ def _place(header: Any, affine: Affine) -> None:
     if not np.allclose(header.get_best_affine(), affine, rtol=1e-5, atol=1e-6):
         header.set_sform(affine, code=sform_code or qform_code or 2)
         header.set_qform(affine, code=0 if sheared else qform_code)
+    elif sform_code and not has_sound_qform(header):
+        header.set_qform(affine, code=0)  # with the spacing, which may be no number
     elif sheared:
         header["qform_code"] = 0
 

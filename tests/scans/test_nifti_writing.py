@@ -259,3 +259,29 @@ def test_real_scans_come_back_on_their_own_grid(tmp_path: Path, real_data: Path)
         assert result.header["qform_code"] == source.header["qform_code"]
         assert result.header["sform_code"] == source.header["sform_code"]
         np.testing.assert_array_equal(result.header["pixdim"], source.header["pixdim"])
+
+
+@pytest.mark.robustness("bad-15")
+@pytest.mark.parametrize(
+    ("field", "value"), [("quatern_b", np.nan), ("quatern_b", 5), ("qoffset_x", np.inf), ("pixdim", np.nan)]
+)
+@pytest.mark.parametrize("qform", [0, 1])
+def test_a_qform_that_is_no_transform_beside_a_sound_sform_is_told_and_not_handed_on(
+    field: str, value: float, qform: int, tmp_path: Path
+) -> None:
+    image = source_image(sform=1, qform=qform)
+    content = bytearray(image.to_bytes())
+    header = nibabel.Nifti1Header(bytes(content[:348]), check=False)
+    header[field][1 if field == "pixdim" else ()] = value
+    content[:348] = header.binaryblock
+    (tmp_path / "in_T1w.nii").write_bytes(content)
+    scan = read_nifti(tmp_path / "in_T1w.nii")
+    damaged = bool(qform) or field == "pixdim"
+    assert any("qform or the spacing is damaged" in warning for warning in scan.warnings) == damaged
+    write_nifti(scan, tmp_path / "out.nii", description=SAYS)
+    after = nibabel.load(tmp_path / "out.nii")
+    np.testing.assert_array_equal(after.affine, image.affine)
+    assert (int(after.header["sform_code"]), int(after.header["qform_code"])) == (1, 0)
+    if damaged:
+        np.testing.assert_allclose(after.header.get_zooms(), scan.spacing, rtol=1e-6)
+        np.testing.assert_allclose(after.header.get_qform(), image.affine, atol=1e-4)
