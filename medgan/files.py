@@ -65,6 +65,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         _synchronise_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from error
+    except OutputNotWrittenError as error:
+        if error.file is not None and error.file.is_relative_to(temporary):
+            error.file = path / error.file.relative_to(temporary)  # the temporary name tells no one anything
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -334,3 +334,11 @@ def test_a_lock_does_not_live_on_in_a_forked_process(tmp_path: Path) -> None:
         os.waitpid(child, 0)
         for descriptor in (wait, end, ready, say_ready):
             os.close(descriptor)
+
+
+def test_a_refusal_to_write_into_a_folder_names_the_place_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(OutputNotWrittenError) as caught, whole_folder(tmp_path / "series") as temporary:
+        (temporary / "0001.dcm").mkdir()
+        write_text(temporary / "0001.dcm", "x")
+    assert caught.value.file == tmp_path / "series" / "0001.dcm"
+    assert contents(tmp_path) == []
