@@ -50,6 +50,8 @@ def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = Fal
     check_shape(stored.raw.shape, file=path)
     affine, geometry_warnings = _geometry(header, stored.raw.shape, path)
     try:
+        if np.isinf(header["scl_slope"]):  # which nibabel takes for no scaling, as it does NaN and 0
+            raise HeaderDataError("scl_slope is infinite")
         slope, inter = header.get_slope_inter()
     except HeaderDataError as error:
         raise InputRefusedError(

@@ -87,6 +87,16 @@ def test_slope_and_intercept_are_applied(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_nifti(tmp_path / "a.nii").voxels, expected)
 
 
+@pytest.mark.parametrize(("slope", "inter"), [(np.inf, 0), (-np.inf, 0), (2, np.nan), (2, np.inf)])
+def test_a_scaling_that_is_no_number_is_refused(tmp_path: Path, slope: float, inter: float) -> None:
+    path = save(tmp_path / "a.nii", head())
+    header = nibabel.load(path).header
+    header["scl_slope"], header["scl_inter"] = slope, inter
+    path.write_bytes(header.binaryblock + path.read_bytes()[348:])
+    with pytest.raises(InputRefusedError, match="scaling is damaged"):
+        read_nifti(path)
+
+
 @pytest.mark.parametrize("percent", [10, 50, 90, 99])
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, name: str, percent: int) -> None:
