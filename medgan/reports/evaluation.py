@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medgan import __version__
 from medgan.evaluation.judging import Compared, Judged
 from medgan.evaluation.protocol import to_unit
 from medgan.evaluation.unpaired import Seen
 from medgan.files import write_text
-from medgan.reports.figures import MARK, radiological
+from medgan.reports.figures import radiological
+from medgan.reports.pages import embedded, render
 
 LABELS: Mapping[str, tuple[str, str]] = {
     "psnr": ("PSNR, dB", ".2f"),
@@ -114,11 +112,12 @@ def write_evaluation(
     Raises:
         OutputNotWrittenError: the disk refuses.
     """
-    pages = _pages()
     groups = {
         target: [one for one in judged if (one.target or "all") == target] for target in document["summary"]
     }
-    text = pages.get_template("evaluation.html.j2").render(
+    text = render(
+        "evaluation.html.j2",
+        filters=_FILTERS,
         document=document,
         groups=groups,
         charts={target: charts(group) for target, group in groups.items()},
@@ -126,40 +125,14 @@ def write_evaluation(
         labels=LABELS,
         row_names=ROWS,
         chart=(_WIDTH, _HEIGHT),
-        mark=MARK,
-        version=__version__,
     )
     write_text(path, text)
 
 
 def write_without_reference(document: Mapping[str, Any], path: Path, *, cases: Sequence[Case]) -> None:
     """As `write_evaluation`, for `evaluation.document.to_document_without_reference`."""
-    text = (
-        _pages()
-        .get_template("evaluation_unpaired.html.j2")
-        .render(document=document, cases=cases, mark=MARK, version=__version__)
-    )
+    text = render("evaluation_unpaired.html.j2", filters=_FILTERS, document=document, cases=cases)
     write_text(path, text)
-
-
-def _pages() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("medgan.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {
-        "number": number_text,
-        "interval": interval_text,
-        "p": p_text,
-        "signed": signed_text,
-        "sense": lambda gain: "better" if gain > 0 else "worse" if gain < 0 else "",
-    }
-    return pages
 
 
 def number_text(value: float | None, key: str) -> str:
@@ -184,6 +157,15 @@ def p_text(value: float | None) -> str:
     if value is None:
         return ""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+_FILTERS = {
+    "number": number_text,
+    "interval": interval_text,
+    "p": p_text,
+    "signed": signed_text,
+    "sense": lambda gain: "better" if gain > 0 else "worse" if gain < 0 else "",
+}
 
 
 def charts(judged: Sequence[Judged]) -> list[Dots]:
@@ -283,14 +265,14 @@ def _grey(plane: _Plane, spacing: Sequence[float], *, synthetic: bool) -> str:
     picture = _picture(np.rint(plane * 255).astype(np.uint8), spacing)
     if synthetic:
         ImageDraw.Draw(picture).text((3, 1), "SYNTHETIC", fill=255)
-    return _png(picture)
+    return embedded(picture)
 
 
 def _coloured(plane: _Plane, spacing: Sequence[float]) -> str:
     """Orange where the prediction is brighter than the reference, blue where it is darker, black where they agree."""
     shown = np.clip(plane / _FULL, -1, 1)
     colours = np.stack([shown.clip(0), 0.35 * np.abs(shown), (-shown).clip(0)], axis=-1)
-    return _png(_picture(np.rint(np.sqrt(colours) * 255).astype(np.uint8), spacing))
+    return embedded(_picture(np.rint(np.sqrt(colours) * 255).astype(np.uint8), spacing))
 
 
 def _picture(plane: npt.NDArray[np.uint8], spacing: Sequence[float]) -> Any:
@@ -324,12 +306,6 @@ def _bland_altman(prediction: _Plane, reference: _Plane) -> tuple[str, str]:
     ):
         y = round((1 - value) / 2 * 199)
         draw.line([(0, y), (239, y)], fill=colour)
-    return _png(
+    return embedded(
         picture
     ), f"bias {bias:+.3f}, limits of agreement {bias - 1.96 * spread:+.3f} to {bias + 1.96 * spread:+.3f}"
-
-
-def _png(picture: Any) -> str:
-    stream = io.BytesIO()
-    picture.save(stream, format="PNG", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
