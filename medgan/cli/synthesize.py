@@ -22,11 +22,13 @@ Examples:
   medgan synthesize DICOM_FOLDER --target t2 --model run -o out --series 4
   medgan synthesize DICOM_FOLDER --target t2 --model run -o out --format dicom
   medgan synthesize SLICES_FOLDER --target t1 --model run -o out --format png
+  medgan synthesize scan.nii.gz --target t2 -o t2.nii.gz --report --preview
 
 One input and an --out that ends in .nii.gz writes exactly that file. Otherwise each input gives
 STEM_desc-medganFromT1w_T2w.nii.gz in the folder --out (the working folder if not given), a PNG
 beside it where the input is a picture, and a JSON sidecar. --format dicom gives a folder
-STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and study."""
+STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and study. --report and
+--preview put a page and a picture of the same name beside each result: both show the source, too."""
 
 
 @click.command(epilog=_EPILOG)
@@ -58,6 +60,16 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     is_flag=True,
     help="With --format dicom: take out the patient's identity (PS3.15, basic profile).",
 )
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Also write an HTML page beside each result: it and its source in a viewer, and how it was made.",
+)
+@click.option(
+    "--preview",
+    is_flag=True,
+    help="Also write a PNG beside each result: three planes of the source, below them of the result.",
+)
 @click.option("--series", metavar="UID_OR_NUMBER", help="Which DICOM series, where a folder holds several.")
 @click.option("--echo", type=click.FloatRange(min=0), metavar="MS", help="Which echo of a DICOM series.")
 @click.option(
@@ -87,6 +99,8 @@ def command(
     wanted: str | None,
     reference: Path | None,
     deidentify: bool,
+    report: bool,
+    preview: bool,
     series: str | None,
     echo: float | None,
     volume: int | None,
@@ -115,6 +129,7 @@ def command(
         series=series,
         deidentify=deidentify,
         force=force,
+        extras=cast("list[Literal['preview', 'report']]", [*["preview"] * preview, *["report"] * report]),
     ) as destination:
         scans = find_inputs(inputs, series=reading.series)
         _refuse_at_once(screen, scans)

@@ -56,12 +56,19 @@ def picture_grid(
     return sheet
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG, whole or not at all, with the mark in its text too."""
+def save_picture(picture: Image.Image, path: Path, *, description: str = MARK) -> None:
+    """Write a PNG, whole or not at all, with the mark in its text too.
+
+    Args:
+        picture: what to write.
+        path: where to.
+        description: what the file says of itself.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     about = PngInfo()
-    about.add_text("Description", MARK)
+    about.add_text("Description", description)
+    about.add_text("Comment", MARK)
     with whole_file(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=about)
 

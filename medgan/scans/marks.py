@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from html import unescape
 from pathlib import Path
 
 from medgan.files import kind_of
@@ -10,9 +12,12 @@ from medgan.scans.dicom_reading import Series
 from medgan.scans.hints import is_result, read_sidecar, says_synthetic
 from medgan.scans.nifti_file import description_of, nifti_suffix, read_header
 
+_PAGE_DESCRIPTION = re.compile(rb'<meta name="description" content="([^"]*)">')
+_PAGE_HEAD = 4096  # bytes, in which a page of ours has said what it is
+
 
 def is_synthetic_image(path: Path) -> bool:
-    """Whether a NIfTI file, a PNG, or a folder of DICOM files carries medgan's mark; False where unreadable.
+    """Whether a NIfTI file, a PNG, a page or a folder of DICOM files carries medgan's mark; False where unreadable.
 
     The image itself tells, not its name nor what lies beside it.
     """
@@ -38,6 +43,10 @@ def is_result_series(series: Series) -> bool:
 def _description(path: Path) -> str:
     if nifti_suffix(path):
         return description_of(read_header(path))
+    if path.suffix.lower() == ".html":
+        with path.open("rb") as stream:
+            found = _PAGE_DESCRIPTION.search(stream.read(_PAGE_HEAD))
+        return unescape(found[1].decode()) if found else ""
     from PIL import Image
 
     with warnings.catch_warnings():

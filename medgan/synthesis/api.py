@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medgan.models import Model, load_model
-from medgan.scans import read_scan, scan_from_image, to_image
+from medgan.scans import read_scan, scan_from_image
+from medgan.synthesis.image import synthetic_image
 from medgan.synthesis.synthesizer import Synthesizer
 
 
@@ -38,8 +39,9 @@ def synthesize(
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Returns:
-        A nibabel image on the scan's own grid: float32, in the intensity range of the target contrast that
-        was learnt in training. It is synthetic: research only, not for diagnosis.
+        A nibabel image (`Nifti1Image`; `Nifti2Image` of a NIfTI-2 file) on the scan's own grid: float32, in the
+        intensity range of the target contrast that was learnt in training. Notebooks show three planes of it below
+        those of the source. It is synthetic: research only, not for diagnosis.
 
     Raises:
         InputRefusedError: the scan cannot be read or does not suit the model.
@@ -58,4 +60,4 @@ def synthesize(
     synthetic = synthesizer(scan)
     for text in synthetic.warnings:
         warnings.warn(text, stacklevel=2)
-    return to_image(synthetic.scan, description=synthetic.description)
+    return synthetic_image(synthetic)

@@ -102,7 +102,7 @@ def is_complete(plan: Plan, *, model_sha256: str, input_sha256: str) -> bool:
             model_sha256,
             input_sha256,
         )
-        return same_origin and all(outputs[path.name] == digest_of(path) for path in plan.images.values())
+        return same_origin and all(outputs[path.name] == digest_of(path) for path in plan.told)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
     from medgan.scans.dicom_series import Series
 
 Format = Literal["nifti", "png", "dicom"]
+Extra = Literal["preview", "report"]
 _SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png", "dicom": ""}
+_EXTRA_SUFFIX: dict[Extra, str] = {"preview": "_preview.png", "report": ".html"}
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
 _LONGEST_NAME = 255  # bytes, on all usual file systems
@@ -35,12 +37,14 @@ class Destination:
         wanted: the format asked for; by the input's kind where it is None.
         reference: the DICOM series that a NIfTI input belongs to, for `dicom`.
         deidentifier: takes the identity out of DICOM results.
+        extras: what is wanted beside each image, to look at.
     """
 
     out: Path
     wanted: Format | None = None
     reference: Series | None = None
     deidentifier: Deidentifier | None = None
+    extras: tuple[Extra, ...] = ()
 
     @property
     def is_file(self) -> bool:
@@ -57,11 +61,12 @@ def open_destination(
     series: str | None = None,
     deidentify: bool = False,
     force: bool = False,
+    extras: Sequence[Extra] = (),
 ) -> Iterator[Destination]:
     """A destination whose reference is found, as long as the block lasts.
 
     Args:
-        out, wanted: as in `Destination`.
+        out, wanted, extras: as in `Destination`.
         reference: a DICOM folder or file, or a zip archive.
         series: SeriesInstanceUID or SeriesNumber, to choose among the series of the reference.
         deidentify: take the identity out of DICOM results; all of one destination by one key.
@@ -79,8 +84,9 @@ def open_destination(
         from medgan.scans.deidentification import Deidentifier
 
         deidentifier = Deidentifier()
+    plain = Destination(out=out, wanted=wanted, deidentifier=deidentifier, extras=tuple(extras))
     if reference is None:
-        yield Destination(out=out, wanted=wanted, deidentifier=deidentifier)
+        yield plain
         return
     with as_folder(reference) as place:
         found = reference_series(place, Reading(series=series))
@@ -90,20 +96,26 @@ def open_destination(
                 file=reference,
                 remedy="Give the series that was acquired with --reference, or insist with --force.",
             )
-        yield Destination(out=out, wanted=wanted, reference=found, deidentifier=deidentifier)
+        yield replace(plain, reference=found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The files that one result will be: images by format (for `dicom` a folder), and the sidecar."""
+    """The files that one result will be: images by format (for `dicom` a folder), what is beside them, the sidecar."""
 
     images: Mapping[Format, Path]
     sidecar: Path
+    extras: Mapping[Extra, Path] = field(default_factory=dict)
+
+    @property
+    def told(self) -> tuple[Path, ...]:
+        """What the sidecar tells of: images, then what is beside them."""
+        return (*self.images.values(), *self.extras.values())
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Images first, sidecar last."""
-        return (*self.images.values(), self.sidecar)
+        return (*self.told, self.sidecar)
 
 
 def output_stem(stem: str, *, source_contrast: str, target: str) -> str:
@@ -138,14 +150,26 @@ def plan_outputs(
     if destination.is_file:
         ending = next(suffix for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix))
         name = out.name[: -len(ending)]
-        return Plan(images={formats[0]: out}, sidecar=out.with_name(f"{name}.json"))
+        return _plan(out.parent, name, {formats[0]: out}, destination)
     name = output_stem(stem, source_contrast=source_contrast, target=target)
-    if len(os.fsencode(f"{name}.nii.gz")) > _LONGEST_NAME:
+    longest = max((".nii.gz", *(_EXTRA_SUFFIX[one] for one in destination.extras)), key=len)
+    if len(os.fsencode(f"{name}{longest}")) > _LONGEST_NAME:
         raise UsageError(
             f"has a name of {len(stem)} letters, to which nothing can be added",
             remedy="Rename it, or name the result with --out.",
         )
-    return Plan(images={one: out / f"{name}{_SUFFIX[one]}" for one in formats}, sidecar=out / f"{name}.json")
+    return _plan(out, name, {one: out / f"{name}{_SUFFIX[one]}" for one in formats}, destination)
+
+
+def _plan(folder: Path, name: str, images: Mapping[Format, Path], destination: Destination) -> Plan:
+    plan = Plan(images=images, sidecar=folder / f"{name}.json")
+    names = extra_names(plan)
+    return replace(plan, extras={one: folder / names[one] for one in destination.extras})
+
+
+def extra_names(plan: Plan) -> dict[Extra, str]:
+    """What the preview and the page of a result are called, whether they are wanted or not."""
+    return {extra: f"{plan.sidecar.stem}{suffix}" for extra, suffix in _EXTRA_SUFFIX.items()}
 
 
 def formats_for(kind: str, wanted: Format | None, out: Path) -> tuple[Format, ...]:

@@ -12,12 +12,13 @@ from medgan import __version__
 from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import whole_folder
 from medgan.reports.figures import MARK
-from medgan.scans import contact_sheet, write_nifti, write_picture, write_sidecar
+from medgan.scans import build_sidecar, contact_sheet, write_nifti, write_picture, write_sidecar
 from medgan.scans.marks import is_synthetic_image
 from medgan.scans.scan import Source
 from medgan.synthesis.completed import digest_of
-from medgan.synthesis.destination import Destination, Plan
+from medgan.synthesis.destination import Destination, Plan, extra_names
 from medgan.synthesis.naming import Called
+from medgan.synthesis.pictures import write_extras
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def write_outputs(
     called: Called,
     digests: Digests,
 ) -> None:
-    """Write the image in each format, and the sidecar last, so that a result with a sidecar is complete.
+    """Write the image in each format, what is wanted beside it, and the sidecar last: with it, a result is complete.
 
     Args:
         synthetic: what to write.
@@ -86,25 +87,32 @@ def write_outputs(
             _write_png(synthetic, path)
         else:
             _write_dicom(synthetic, by, path, destination.reference or series, destination.deidentifier)
-    write_sidecar(
-        plan.sidecar,
-        source=synthetic.scan.source,
-        called=called.source,
-        from_contrast=synthetic.source_contrast,
-        to_contrast=by.target.key,
-        model_name=by.model.manifest.name,
-        model_sha256=by.model.digest,
-        preparation=synthetic.record,
-        device=str(by.device.device),
-        warnings=[called.in_words(text) for text in synthetic.warnings],
-        extra={
+    entries = _entries(synthetic, by, called, digests)
+    outputs = entries["extra"]["OutputSHA256"] = {path.name: digest_of(path) for path in plan.images.values()}
+    write_extras(synthetic, plan, build_sidecar(**entries))
+    outputs |= {path.name: digest_of(path) for path in plan.extras.values()}
+    write_sidecar(plan.sidecar, **entries)
+
+
+def _entries(synthetic: Synthetic, by: Synthesizer, called: Called, digests: Digests) -> dict[str, Any]:
+    """What the sidecar says of how a result was made."""
+    return {
+        "source": synthetic.scan.source,
+        "called": called.source,
+        "from_contrast": synthetic.source_contrast,
+        "to_contrast": by.target.key,
+        "model_name": by.model.manifest.name,
+        "model_sha256": by.model.digest,
+        "preparation": synthetic.record,
+        "device": str(by.device.device),
+        "warnings": [called.in_words(text) for text in synthetic.warnings],
+        "extra": {
             "IntensityRange": synthetic.range.model_dump(),
             "Notice": MARK,
             "InputSHA256": digests.input,
             "OriginSHA256": digests.origin,
-            "OutputSHA256": {path.name: digest_of(path) for path in plan.images.values()},
         },
-    )
+    }
 
 
 def _write_dicom(
@@ -145,7 +153,7 @@ def _spare_source(source: Source, outputs: Sequence[Path]) -> None:
 def _spare_others(plan: Plan) -> None:
     """Refuse to write over an image that medgan did not make, whatever the sidecar beside it says."""
     said = _sidecar_of(plan.sidecar)
-    strange = [path for path in plan.images.values() if path.exists() and not _is_ours(path, said)]
+    strange = [path for path in plan.told if path.exists() and not _is_ours(path, said)]
     if plan.sidecar.exists() and said.get("SyntheticData") is not True:
         strange.append(plan.sidecar)
     if strange:
@@ -170,17 +178,27 @@ def _spare_other_scans(plan: Plan, digests: Digests) -> None:
 
 
 def _spare_other_images(plan: Plan) -> None:
-    """Refuse to take the sidecar from an image beside: `t2.nii.gz`, `t2.nii` and `t2.png` share `t2.json`."""
+    """Refuse to take the sidecar from what it also answers for, and what would not be made anew with the result.
+
+    `t2.nii.gz`, `t2.nii` and `t2.png` share `t2.json`; so do the page and the preview of each.
+    """
     said = _sidecar_of(plan.sidecar).get("Medgan")
     outputs = said.get("OutputSHA256") if isinstance(said, dict) else None
-    ours = {path.name for path in plan.images.values()}
+    ours = {path.name for path in plan.told}
     for name in outputs if isinstance(outputs, dict) else ():
         if name not in ours and (path := plan.sidecar.parent / Path(name).name).exists():
             raise OutputNotWrittenError(
                 f"says how {path.name} was made, and the result would have to share it",
                 file=plan.sidecar,
-                remedy=f"Give another --out, or remove {path.name} first.",
+                remedy=f"Give another --out, or remove {path.name} first{_also_wanted(plan, path)}.",
             )
+
+
+def _also_wanted(plan: Plan, path: Path) -> str:
+    """The option by which the page or the preview of an older result would be made anew."""
+    return "".join(
+        f", or give --{extra} again" for extra, name in extra_names(plan).items() if name == path.name
+    )
 
 
 def _is_ours(path: Path, said: dict[str, Any]) -> bool:

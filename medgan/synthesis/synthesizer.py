@@ -30,6 +30,8 @@ class Synthetic:
 
     Attributes:
         scan: on the source's grid, float32, in the target contrast's learnt intensity range.
+        source: the scan that it was made from.
+        source_range: the source's intensities that became a network's -1 and 1, for windows of pictures.
         source_contrast: key, such as `t1`.
         range: the learnt range, for windows of pictures.
         bits: bits per pixel of the pictures that the range was learnt from, if it was.
@@ -38,6 +40,8 @@ class Synthetic:
     """
 
     scan: Scan
+    source: Scan
+    source_range: IntensityRange
     source_contrast: str
     range: IntensityRange
     bits: int | None
@@ -132,6 +136,8 @@ class Synthesizer:
         restored = replace(restore(prepared, made, learnt.intensity), contrast=self.target.key)
         return Synthetic(
             scan=restored,
+            source=scan,
+            source_range=prepared.intensity,
             source_contrast=self.source.key,
             range=learnt.intensity,
             bits=learnt.bits,
