@@ -29,7 +29,7 @@ from medgan.texts import printable
 
 _STRIPS = ((AXIAL, 12), (CORONAL, 6), (SAGITTAL, 6))
 """How many slices the page shows across each axis."""
-_TILE = 170  # pixels of a volume's longest edge in them
+_TILE, _FLAT_TILE = 170, 332  # pixels of a volume's longest edge in them, and of a single slice's
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ def steps_in_words(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _orientation(step: Mapping[str, Any]) -> str:
+    if step["from"] == step["to"]:
+        return f"axes {step['from']}, as the network takes them"
     return f"axes turned from {step['from']} to {step['to']} for the network, and back after it"
 
 
@@ -196,8 +198,9 @@ def _digest(value: str | None) -> str:
 def _strips(shown: SideBySide) -> list[list[Tile]]:
     """Axial, coronal and sagittal slices; of a picture what there is."""
     across = {plane.axis for plane in shown.three_planes()}
+    side = _TILE if len(across) > 1 else _FLAT_TILE
     return [
-        [Tile(plane, *shown.tiles(plane, _TILE)) for plane in shown.planes(axis, most)]
+        [Tile(plane, *shown.tiles(plane, side)) for plane in shown.planes(axis, most)]
         for axis, most in _STRIPS
         if axis in across
     ]

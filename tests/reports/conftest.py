@@ -122,16 +122,17 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", media=medium, features=features)
 
     def picture(self, *, of: str = "") -> npt.NDArray[np.uint8]:
-        """A screenshot (H, W, 3) of the window, or of the element that a selector finds."""
-        more: dict[str, Any] = {}
-        if of:
-            box = self.value(
-                f"(() => {{ const b = document.querySelector({json.dumps(of)}).getBoundingClientRect();"
-                "return {x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height, scale: 1}; })()"
-            )
-            more = {"clip": box, "captureBeyondViewport": True}
-        data = base64.b64decode(self.call("Page.captureScreenshot", format="png", **more)["data"])
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        """A screenshot (H, W, 3) of the window, or of what is seen in it of the element that a selector finds."""
+        data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        window = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        if not of:
+            return window
+        box = self.value(
+            f"(() => {{ const b = document.querySelector({json.dumps(of)}).getBoundingClientRect();"
+            "return [b.top, b.bottom, b.left, b.right].map(Math.round); })()"
+        )
+        top, bottom, left, right = (max(0, edge) for edge in box)
+        return window[top:bottom, left:right]
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol, and its answer; what happens meanwhile is noted."""

@@ -22,7 +22,7 @@
 
   async function view({ SLICE_TYPE, SHOW_RENDER, MULTIPLANAR_TYPE, LabelAnchorPoint, Niivue, NVImage }, shown) {
     const one = new Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [0.95, 0.75, 0.2, 0.9], crosshairWidth: 1.2, crosshairWidthUnit: "mm", fontColor: [0.8, 0.84, 0.88, 1],
+      backColor: [0, 0, 0, 1], crosshairColor: [0.95, 0.75, 0.2, 0.9], crosshairWidth: 0.8, crosshairWidthUnit: "mm", fontColor: [0.8, 0.84, 0.88, 1],
       isRadiologicalConvention: true, sagittalNoseLeft: true, isOrientationTextVisible: settings.sided,
       multiplanarShowRender: SHOW_RENDER.NEVER, multiplanarLayout: MULTIPLANAR_TYPE.GRID, multiplanarPadPixels: 4,
       dragAndDropEnabled: false, viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
@@ -78,6 +78,7 @@
     const spread = document.getElementById("viewer-uncertainty");
     if (spread) spread.addEventListener("input", () => views[1].setOpacity(1, Number(spread.value) / 100));
     views[0].createOnLocationChange();
+    for (const one of views) one.drawScene();  // with its label, which adding it does not draw
     box.dataset.state = "ready";
     window.viewers = views;
   } catch (error) {
