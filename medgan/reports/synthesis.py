@@ -43,11 +43,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Library:
-    """The viewer's code: compressed, in base64; its checksum for the page's policy; what it is."""
+    """The viewer's code: compressed, in base64; its checksum for the page's policy; what it is; its licences."""
 
     packed: str
     checksum: str
     about: str
+    licences: str
 
 
 def write_synthesis(
@@ -105,10 +106,12 @@ def niivue() -> Library:
     code = files("medgan.reports").joinpath("vendor/niivue/niivue.umd.js").read_bytes()
     about = json.loads(_text("vendor/niivue/niivue.json"))
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode("ascii")
+    licences = [_text(f"vendor/niivue/{name}").strip() for name in ("LICENSE", "LICENSES-INCLUDED.txt")]
     return Library(
         packed=base64.b64encode(gzip.compress(code, compresslevel=9, mtime=0)).decode("ascii"),
         checksum=f"'sha256-{digest}'",
-        about=f"{about['package']} {about['version']}, {about['license']}, Copyright (c) 2021, Niivue",
+        about=f"NiiVue {about['version']} ({about['license']})",
+        licences="\n\n\n".join(licences),
     )
 
 
@@ -186,9 +189,15 @@ def _provenance(sidecar: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("direction", made["Direction"], ""),
         ("model", printable(made["Model"]), _digest(made["ModelSHA256"])),
         ("made by", f"medgan {made['Version']} on {made['Device']}", ""),
+        *([("uncertainty", _uncertainty(made["Uncertainty"]), "")] if "Uncertainty" in made else []),
         *outputs,
     ]
     return [(heading, printable(text), digest) for heading, text, digest in rows]
+
+
+def _uncertainty(told: Mapping[str, Any]) -> str:
+    """What the sidecar says of the maps, but their names."""
+    return "; ".join(str(told[key]) for key in ("Units", "MadeFrom", "Calibration") if key in told)
 
 
 def _digest(value: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medgan.reports.side_by_side import SideBySide
 from medgan.reports.synthesis import niivue, steps_in_words, write_synthesis
-from medgan.scans import Scan, build_sidecar, read_nifti, read_picture
+from medgan.scans import Scan, Source, build_sidecar, read_nifti, read_picture
 from medgan.scans.marks import is_synthetic_image
 
 READY = "document.getElementById('viewer').dataset.state == 'ready'"
@@ -141,6 +143,13 @@ def test_the_page_tells_what_was_done_by_what_and_the_warnings(page: Path) -> No
     assert is_synthetic_image(page)
 
 
+def test_the_page_holds_the_licences_of_the_code_in_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "NiiVue 0.69.0 (BSD-2-Clause)" in text
+    assert "Copyright (c) 2021, Niivue" in text
+    assert text.count("Permission is hereby granted, free of charge") >= 9
+
+
 def test_each_step_is_told_in_words_and_a_new_one_by_its_entries() -> None:
     told = dict(steps_in_words(RECORD))
     assert told["foreground"] == "the head was found: 31 % of the image"
@@ -161,6 +170,7 @@ def test_the_library_in_the_package_is_the_one_that_its_record_states() -> None:
     packed = niivue()
     assert gzip.decompress(base64.b64decode(packed.packed)) == code
     assert stated["version"] in packed.about
+    assert base64.b64encode(hashlib.sha256(code).digest()).decode() in packed.checksum
 
 
 def test_the_viewer_draws_both_without_a_complaint_or_a_request(page: Path, browser: Any) -> None:
@@ -233,9 +243,30 @@ def test_without_webgl_the_page_says_so_and_keeps_its_slices(
     assert "scripts are not run here" in said
 
 
-def test_a_picture_is_shown_flat_and_without_sides(tmp_path: Path, browser: Any) -> None:
-    from PIL import Image
+def test_the_viewer_shows_the_patients_right_on_the_left_as_the_slices_do(
+    tmp_path: Path, browser: Any
+) -> None:
+    voxels = np.full((20, 24, 12), 0.2, np.float32)
+    voxels[:6] = 1.0  # in LPS, the patient's right
+    source = Scan(
+        voxels=voxels,
+        affine=np.diag([-4.0, -4.0, 6.0, 1.0]),
+        source=Source(path=Path("scan.nii.gz"), kind="nifti", stem="scan"),
+    )
+    path = write(tmp_path / "turned.html", source, source)
+    browser.open(path, until=READY)
+    browser.value("document.querySelector('[data-show=axial]').click()")
+    browser.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    viewer = browser.picture(of="#view-source").astype(float)
+    slices = browser.value("document.querySelector('.strip img').src").partition(",")[2]
+    slices = np.asarray(Image.open(io.BytesIO(base64.b64decode(slices)))).astype(float)
+    for picture in (viewer.mean(axis=2), slices):
+        left, right = np.array_split(picture, 2, axis=1)
+        assert left.mean() > 1.5 * right.mean()
+    assert browser.value("document.querySelector('.side.left').textContent") == "R"
 
+
+def test_a_picture_is_shown_flat_and_without_sides(tmp_path: Path, browser: Any) -> None:
     ramp = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
     Image.fromarray(ramp).save(tmp_path / "slice_T1.png")
     source = read_picture(tmp_path / "slice_T1.png")
