@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def write_inspection(seen: Overview, path: Path, *, paths: Sequence[Path], tiles
         OutputNotWrittenError: the disk refuses.
     """
     personal = personal_places_of(scan.found for scan in seen.scans)
-    filters = {
+    filters: dict[str, Callable[..., Any]] = {
         "size": size_text,
         "spacing": spacing_text,
         "range": range_text,

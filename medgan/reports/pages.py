@@ -42,7 +42,8 @@ def render(template: str, *, filters: Mapping[str, Callable[..., Any]] | None = 
 def embedded(picture: Image.Image, **options: Any) -> str:
     """A picture as base64, for `data:image/...;base64,`: a PNG, or what `format` and other options of Pillow say."""
     stream = io.BytesIO()
-    picture.save(stream, **({"format": "PNG", "optimize": True} | options))
+    settings: dict[str, Any] = {"format": "PNG", "optimize": True} | options
+    picture.save(stream, **settings)
     return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
