@@ -122,15 +122,17 @@ class SideBySide:
             pen.text((_GAP, top + 2), heading, fill=255, font=font)
             for plane, pair in zip(planes, pictures, strict=True):
                 sheet.paste(pair[row], (left, top + _BAND + (height - pair[row].height) // 2))
-                if self.sided:
-                    middle = top + _BAND + height // 2
-                    pen.text((left + 3, middle), plane.sides[0], fill=200, font=font, anchor="lm")
-                    pen.text(
-                        (left + pair[row].width - 3, middle), plane.sides[1], fill=200, font=font, anchor="rm"
-                    )
+                for text, place, anchor in self._letters(plane, pair[row].width):
+                    where = (left + place, top + _BAND + height // 2)
+                    pen.text(where, text, 220, font, anchor, stroke_width=1, stroke_fill=0)
                 left += pair[row].width + _GAP
         pen.text((_GAP, sheet.height - _BAND + 2), MARK, fill=255, font=font)
         return sheet
+
+    def _letters(self, plane: Plane, width: int) -> list[tuple[str, int, str]]:
+        """The sides of a plane, where they are written, and by which end; none where they are not known."""
+        here, there = plane.sides
+        return [(here, 3, "lm"), (there, width - 3, "rm")] if self.sided else []
 
     def _pictures(self, plane: Plane, side: int) -> tuple[Image.Image, Image.Image]:
         edges = [size * mm for size, mm in zip(self._volumes[0].shape, self._spacing, strict=True)]

@@ -115,6 +115,16 @@ def test_a_picture_has_one_plane_and_no_sides(tmp_path: Path) -> None:
     assert np.abs(tile - np.arange(40) * 6).max() <= 1, "as it lies in its file"
 
 
+def test_the_preview_tells_right_and_left_where_they_are_known() -> None:
+    source = volume(np.full((30, 40, 20), 0.25))
+    with_letters = np.asarray(shown(source).preview()).astype(int)
+    picture = replace(source, source=replace(source.source, kind="picture"))
+    without = np.asarray(shown(picture).preview()).astype(int)
+    changed = np.abs(with_letters - without) > 100
+    assert 4 <= changed.any(axis=0).sum() < 100
+    assert changed.any()
+
+
 def test_an_image_without_anything_in_it_is_shown_all_the_same() -> None:
     view = shown(volume(np.zeros((9, 9, 9))))
     assert len(view.three_planes()) == 3
