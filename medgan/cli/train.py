@@ -23,7 +23,7 @@ Examples:
   medgan train --t1-dir T1 --t2-dir T2 -o run --max-minutes 15
   medgan train --t1-dir T1 --t2-dir T2 -o run --resume
 
-The model is in RUN/model; previews of every epoch are in RUN/previews."""
+The model is in RUN/model; RUN/report.html tells how it goes, and previews of every epoch are in RUN/previews."""
 
 
 @click.command(epilog=_EPILOG)
@@ -121,7 +121,7 @@ def command(
             observer=observer,
         )
     screen.say(
-        f"Done. The model is in {run / 'model'}; look at {run / 'previews.gif'} and {run / 'losses.png'}."
+        f"Done. The model is in {run / 'model'}; look at {run / 'report.html'} and {run / 'previews.gif'}."
     )
     screen.say(f"Next: medgan synthesize SCAN --target t2 --model {run}")
     screen.say(NOTICE)
@@ -168,6 +168,7 @@ class TrainingScreen(Observer):
             for case in cases.cases:
                 for text in case.warnings:
                     self.screen.detail(f"{case.name}: {text}")
+        self.screen.say(f"How it goes is in {plan.run / 'report.html'}, which is renewed as it goes on.")
         self._training = self.bars.add_task("Training", total=plan.steps or 1000)
 
     def stepped(self, status: Status) -> None:
@@ -183,6 +184,10 @@ class TrainingScreen(Observer):
         """A line an epoch, with --verbose."""
         shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if name != "learning_rate")
         self.screen.detail(f"Epoch {epoch}: {shown}")
+
+    def chose(self, text: str) -> None:
+        """Which step it is."""
+        self.screen.say(text)
 
     def warned(self, text: str) -> None:
         """Above the bars."""

@@ -128,7 +128,7 @@ def structure(prediction: Volume, source: Volume, mask: Mask) -> dict[str, float
     return {
         "nmi": normalised_mutual_information(p[mask], s[mask]),
         "local_correlation": float(_local_correlation(p, s)[mask].mean()),
-        "edge_agreement": _edge_agreement(p, s, mask),
+        "edge_agreement": edge_agreement(p, s, mask),
     }
 
 
@@ -192,7 +192,8 @@ def _local_correlation(p: Volume, s: Volume) -> Volume:
     return np.clip(found, 0, 1)
 
 
-def _edge_agreement(p: Volume, s: Volume, mask: Mask) -> float:
+def edge_agreement(p: Volume, s: Volume, mask: Mask) -> float:
+    """`edge_agreement` of `WITHOUT_REFERENCE`, of a prediction and its source (X, Y, slices) in [0, 1]."""
     here, there = (np.array(np.gradient(volume, axis=(0, 1))) for volume in (p, s))
     strength = np.sqrt((there**2).sum(axis=0))
     edges = mask & (strength >= np.percentile(strength[mask], _EDGES)) & (strength > 0)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine
 from monai.engines import Trainer
+from torch import nn
 
 from medgan.cyclegan.cyclegan import SEEN, Images
 from medgan.errors import ModelRefusedError
@@ -110,6 +111,14 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
 
     def _moved(self, images: Images) -> Images:
         return {key: value.to(self.torch_device, non_blocking=True) for key, value in images.items()}
+
+    @torch.no_grad()
+    def translate(self, generator: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Images through a generator one by one, on the training's device; (N, C, ...) on the CPU."""
+        mixed = self.precision != torch.float32
+        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
+            made = [generator(image[None].to(self.torch_device)) for image in images]
+        return torch.cat(made).float().cpu()
 
     def step(self, real: Images, pairs: Images, acquired: Images) -> dict[str, float]:
         """One update of the generators, and with real images one of the discriminators."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-import io
 import signal
 import threading
 import time
@@ -18,13 +16,12 @@ from typing import Any
 from ignite.engine import Events
 
 from medgan.errors import UsageError
-from medgan.files import append_line, write_text
 from medgan.recipe import TrainingSettings
 from medgan.training.checkpoints import save_checkpoint
 from medgan.training.engine import CycleGANTrainer
-from medgan.training.monitor import Monitor
 from medgan.training.observer import Observer, Status
 from medgan.training.previews import draw_preview, translate_evenly
+from medgan.training.table import Table
 
 
 class Progress:
@@ -51,12 +48,12 @@ class Metrics:
     """Means of each epoch's losses, in `engine.state.metrics` for MONAI's handlers and in a CSV file."""
 
     def __init__(self, file: Path, observer: Observer) -> None:
-        self.file, self.observer = file, observer
+        self.table, self.observer = Table(file), observer
         self._values: dict[str, list[float]] = defaultdict(list)
 
     def attach(self, engine: CycleGANTrainer) -> None:
         """Register with the engine; rows of steps that a resumed training repeats are taken out."""
-        self._drop_rows_after(engine.training.step)
+        self.table.drop_after(engine.training.step)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED | Events.TERMINATE, self._close)
 
@@ -72,38 +69,17 @@ class Metrics:
         engine.state.metrics = means
         training = engine.training
         row = {"epoch": engine.state.epoch, "step": training.step, "seconds": round(training.elapsed, 1)}
-        self._write({**row, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}})
+        self.table.append(
+            {**row, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}}
+        )
         self.observer.epoch_done(engine.state.epoch, means)
-
-    def _write(self, row: dict[str, Any]) -> None:
-        """Append a row; a loss that this stage does not have stays empty, a new one gets a column."""
-        header, rows = self._read() if self.file.exists() else ([], [])
-        if set(row) <= set(header):
-            append_line(self.file, ",".join(str(row.get(name, "")) for name in header))
-            return
-        header += [name for name in row if name not in header]
-        lines = [header, *([str(old.get(name, "")) for name in header] for old in [*rows, row])]
-        write_text(self.file, "".join(",".join(line) + "\n" for line in lines))
-
-    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
-        text = self.file.read_text(encoding="utf-8")
-        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))  # a line that is cut is none
-        rows = [row for row in reader if None not in row.values()]
-        return list(reader.fieldnames or []), rows
-
-    def _drop_rows_after(self, step: int) -> None:
-        if self.file.exists():
-            header, rows = self._read()
-            kept = [[row[name] for name in header] for row in rows if int(row["step"]) <= step]
-            write_text(self.file, "".join(",".join(line) + "\n" for line in [header, *kept]))
 
 
 class Previews:
-    """A picture of both directions, with cycle and identity, and the monitor's judgement, after each epoch."""
+    """A picture of both directions, with cycle and identity, after each epoch."""
 
-    def __init__(self, folder: Path, observer: Observer, *, seconds: float) -> None:
-        self.folder, self.observer, self.seconds = folder, observer, seconds
-        self.monitor = Monitor()
+    def __init__(self, folder: Path, *, seconds: float) -> None:
+        self.folder, self.seconds = folder, seconds
         self._last = -float("inf")
         self._drawn = -1
 
@@ -128,12 +104,6 @@ class Previews:
     def _draw(self, engine: CycleGANTrainer, name: str) -> None:
         made = translate_evenly(engine)
         draw_preview(made, self.folder / f"{name}.png", heading=name.replace("_", " "))
-        if name != "untrained" and engine.progress > 0.1:
-            for target, source in engine.training.gan.other.items():
-                for text in self.monitor.judge(
-                    target, made.real[source], made.fake[target], made.real[target], engine.state.metrics
-                ):
-                    self.observer.warned(f"step {engine.training.step}: {text}")
 
 
 class Checkpoints:

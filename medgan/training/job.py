@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ from medgan.training.handlers import (
 )
 from medgan.training.observer import Observer
 from medgan.training.plan import Plan, estimate
+from medgan.training.report import Report
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
+from medgan.training.selection import Selection
 from medgan.training.start import Start, begin
-from medgan.training.state import TrainingState
+from medgan.training.state import Kept, TrainingState
 from medgan.training.streaming import PairStream
 from medgan.training.summary import draw_summary
 
@@ -118,8 +121,9 @@ class Job:
         if not resume:
             save_recipe(self.recipe, self.folder / "recipe.yaml")
             write_json(self.folder / "run.json", self.facts())
-        self.observer.planned(self.plan(trainer))
-        self._train(trainer)
+        plan = self.plan(trainer)
+        self.observer.planned(plan)
+        self._train(trainer, plan)
 
     def trainer(self) -> CycleGANTrainer:
         """A trainer with fresh weights."""
@@ -179,18 +183,22 @@ class Job:
             start=self.start.text,
         )
 
-    def save_model(self, trainer: CycleGANTrainer) -> None:
-        """Write the model as it is now."""
+    def save_model(self, trainer: CycleGANTrainer, kept: Kept | None = None) -> None:
+        """Write the model as it is now, or as it was kept earlier."""
         training = trainer.training
+        generators, step = training.generators, training.step
+        if kept is not None:
+            generators, step = copy.deepcopy(generators), kept.step
+            generators.load_state_dict(kept.tensors)
         save_model(
             self.folder / "model",
-            generators=dict(training.generators.items()),
+            generators=dict(generators.items()),
             recipe=self.recipe,
             slab=self.slab,
             domains=self.known,
             history=History(
-                steps=training.step,
-                epochs=training.step // self.epoch_length,
+                steps=step,
+                epochs=step // self.epoch_length,
                 minutes=round(training.elapsed / 60, 2),
                 seed=self.seed,
                 device=str(self.device.device),
@@ -199,36 +207,47 @@ class Job:
             ),
         )
 
-    def _train(self, trainer: CycleGANTrainer) -> None:
+    def _train(self, trainer: CycleGANTrainer, plan: Plan) -> None:
         checkpoints = Checkpoints(
             self.folder / "checkpoints",
             identity=self.identity,
             seconds=self.recipe.training.checkpoint_seconds,
             also=lambda: self.save_model(trainer),
         )
+        selection, report = Selection(self.folder / "judgements.csv"), Report(plan, self.observer)
         handlers = [
             Progress(self.observer),
             Metrics(self.folder / "metrics.csv", self.observer),
             *optional_loggers(self.folder, self.recipe.training),
-            Previews(self.folder / "previews", self.observer, seconds=self.recipe.training.preview_seconds),
+            Previews(self.folder / "previews", seconds=self.recipe.training.preview_seconds),
+            selection,
             checkpoints,
+            report,
         ]
         for handler in handlers:
             handler.attach(trainer)
         with stopped_by_signals(trainer) as received:
             try:
                 trainer.run()
+                kept, chosen = (None, "") if received else selection.choose(trainer)
                 checkpoints.save(trainer)
             finally:
                 if isinstance(self.pairs, PairStream):
                     self.pairs.close()
         draw_summary(self.folder)
         if received:
+            report.finish(trainer, ended=f"Stopped by {received[0]}, to be gone on with --resume")
             raise InterruptedByUserError(
                 f"stopped by {received[0]} after step {trainer.training.step}; everything up to it is kept",
                 file=self.folder,
                 remedy="Go on with the same command and --resume.",
             )
+        if kept is not None:
+            self.save_model(trainer, kept)
+        step = trainer.training.step if kept is None else kept.step
+        write_json(self.folder / "run.json", {**self.facts(), "model": {"step": step, "why": chosen}})
+        self.observer.chose(chosen)
+        report.finish(trainer, ended="Finished", chosen=chosen)
         for file in (self.folder / "cache").glob("*"):
             if is_cached(file):
                 file.unlink(missing_ok=True)

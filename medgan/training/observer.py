@@ -44,5 +44,8 @@ class Observer:
     def epoch_done(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """An epoch is done; means of its losses."""
 
+    def chose(self, text: str) -> None:
+        """Which step of a finished training the model is of, and why."""
+
     def warned(self, text: str) -> None:
         """Something that the user should know."""

@@ -25,19 +25,16 @@ def translate_evenly(engine: CycleGANTrainer) -> Translation:
     gan, generators = engine.training.gan, engine.training.generators
     was_training = generators.training
     generators.eval()
-    real = {key: engine.batches.evenly(key, _IMAGES).to(engine.torch_device) for key in gan.other}
+    real = {key: engine.batches.evenly(key, _IMAGES) for key in gan.other}
 
     def translate(target: str, images: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(
-            engine.torch_device.type, dtype=engine.precision, enabled=engine.precision != torch.float32
-        ):
-            return torch.cat([generators[target](image[None]) for image in images])
+        return engine.translate(generators[target], images)
 
     fake = {target: translate(target, real[source]) for target, source in gan.other.items()}
     back = {key: translate(key, fake[other]) for key, other in gan.other.items()}
     same = {key: translate(key, real[key]) for key in gan.other}
     generators.train(was_training)
-    return Translation(*({k: v.cpu() for k, v in group.items()} for group in (real, fake, back, same)))
+    return Translation(real, fake, back, same)
 
 
 def draw_preview(made: Translation, path: Path, *, heading: str) -> None:

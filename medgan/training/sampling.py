@@ -139,6 +139,21 @@ class Batches:
         picks = np.linspace(0.15, 0.85, count) * (len(largest.items) - 1)
         return torch.stack([self._whole(*largest.items[round(pick)]) for pick in picks])
 
+    def spread(self, key: str, *, heads: int, levels: int) -> torch.Tensor:
+        """Whole images of up to so many heads, each at so many heights: (levels * heads, C, ...), level by level.
+
+        Where there are fewer heads, each shows more slices; of 3D it is the middle patch of each head.
+        """
+        group = self.stacks[key]
+        chosen = [group[i] for i in np.unique(np.linspace(0, len(group) - 1, heads).round().astype(int))]
+        if self.recipe.spatial_dims == 3:
+            return torch.stack([self._patch(stack.items[0][0], np.full(3, 0.5)) for stack in chosen])
+        each = -(-heads // len(chosen))
+        images = []
+        for place in (np.arange(levels * each) + 0.5) / (levels * each):
+            images += [self._whole(*stack.items[round(place * (len(stack.items) - 1))]) for stack in chosen]
+        return torch.stack(images)
+
     def _draw(self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator) -> torch.Tensor:
         sampling = self.recipe.sampling
         stack = self.stacks[key][self._pick_stack(key, chance)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,15 @@ from torch import nn
 from medgan.cyclegan import CycleGAN
 from medgan.models.architecture import build_discriminator, build_generator
 from medgan.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Generators of an earlier step: how they were judged, and their weights by name (`t1....`)."""
+
+    step: int
+    score: float
+    tensors: dict[str, torch.Tensor]
 
 
 class TrainingState:
@@ -49,6 +59,7 @@ class TrainingState:
         )
         self.step = 0
         self.elapsed = 0.0
+        self.best: Kept | None = None
 
     @property
     def generators(self) -> nn.ModuleDict:
@@ -75,6 +86,9 @@ class TrainingState:
                 named |= {f"{key}.{index}.{name}": tensor for name, tensor in moments.items()}
         for key, history in self.gan.history.items():
             named |= {f"history.{key}.{index}": fake for index, fake in enumerate(history.fakes)}
+        if self.best is not None:
+            named |= {f"best.{name}": tensor for name, tensor in self.best.tensors.items()}
+            named["best_of"] = torch.tensor([self.best.step, self.best.score], dtype=torch.float64)
         return {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in named.items()}
 
     def restore(self, tensors: dict[str, torch.Tensor], *, step: int, elapsed: float) -> None:
@@ -96,6 +110,11 @@ class TrainingState:
         for key, history in self.gan.history.items():
             fakes = _under(f"history.{key}.", tensors)
             history.fakes = [fakes[str(index)].to(device) for index in range(len(fakes))]
+        self.best = None
+        if "best_of" in tensors:
+            best, score = tensors["best_of"].tolist()
+            kept = {name: tensor.to(device) for name, tensor in _under("best.", tensors).items()}
+            self.best = Kept(int(best), score, kept)
         self.step, self.elapsed = step, elapsed
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:

@@ -1,124 +1,140 @@
-"""The monitor speaks up when a training goes wrong, once, and is silent when it goes right."""
+"""Each thing that goes wrong is told from a made-up history, with its epoch; a sound history is passed in silence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from medgan.training.monitor import Monitor, copies_source, polarity
+from medgan.training.monitor import look
 
-Images = dict[str, torch.Tensor]
-FINE = {"discriminator_t2": 0.2, "real_t2": 0.6, "fake_t2": 0.4}
+SOUND = {
+    "adversarial_t1": 0.5,
+    "adversarial_t2": 0.5,
+    "discriminator_t1": 0.2,
+    "discriminator_t2": 0.2,
+    "real_t1": 0.6,
+    "real_t2": 0.6,
+    "fake_t1": 0.4,
+    "fake_t2": 0.4,
+    "structure_t1": 0.4,
+    "structure_t2": 0.4,
+}
+WON = {"discriminator_t1": 0.004, "real_t1": 0.99, "fake_t1": 0.02}
 
 
-def network_range(voxels: np.ndarray, head: np.ndarray) -> torch.Tensor:
-    """Voxels to [-1, 1] as preparation does, background -1, as axial slices (N, 1, X, Y)."""
-    low, high = np.percentile(voxels[head], (0.5, 99.5))
-    scaled = np.where(head, np.clip((voxels - low) / (high - low) * 2 - 1, -1, 1), -1)
-    planes = np.linspace(0.15, 0.85, 4) * (voxels.shape[2] - 1)
-    return torch.tensor(scaled[:, :, planes.round().astype(int)], dtype=torch.float32).permute(2, 0, 1)[
-        :, None
+def history(epochs: int = 40, warmup: int = 0, scale: int = 1, **changes: Any) -> list[dict[str, float]]:
+    """A sound history, in which losses are functions of the epoch where `changes` says so."""
+    rows = []
+    for epoch in range(1, epochs + 1):
+        row: dict[str, float] = {"epoch": epoch, "step": 10 * epoch, "scale": scale}
+        if warmup:
+            row |= {f"simulated_{key}": 0.1 + 0.4 / epoch for key in ("t1", "t2")}
+        if epoch > warmup:
+            row |= SOUND | {f"cycle_{key}": 0.05 + 0.3 / epoch for key in ("t1", "t2")}
+        row |= {name: value(epoch) for name, value in changes.items() if name in row}
+        rows.append(row)
+    return rows
+
+
+def judged(epochs: int = 10, **changes: Any) -> list[dict[str, float]]:
+    sound = {f"{name}_{key}": value for key in ("t1", "t2") for name, value in
+             (("copy", 0.0), ("like_target", 0.8), ("like_source", -0.3))}  # fmt: skip
+    return [
+        {"epoch": epoch, "step": epoch, **sound, **{name: value(epoch) for name, value in changes.items()}}
+        for epoch in range(1, epochs + 1)
     ]
 
 
-@pytest.fixture(scope="module")
-def heads() -> Callable[[int], Images]:
-    """A person's T1w and T2w images, as previews show them."""
-    from medgan.simulation import procedural_head, simulate_pair
-
-    known: dict[int, Images] = {}
-
-    def make(person: int) -> Images:
-        if person not in known:
-            head = procedural_head(person, shape=(40, 48, 32), spacing_mm=4.0)
-            inside = head.fraction("air") < 0.5
-            known[person] = {key: network_range(v, inside) for key, v in simulate_pair(head, person).items()}
-        return known[person]
-
-    return make
+def said(losses: list[dict[str, float]], figures: list[dict[str, float]] | None = None) -> list[str]:
+    return [finding.text for finding in look(losses, judged() if figures is None else figures)]
 
 
-PAIRS = [(person, person + 20, target) for person in range(1, 7) for target in ("t1", "t2")]
+@pytest.mark.parametrize("warmup", [0, 8])
+def test_a_sound_history_is_passed_in_silence(warmup: int) -> None:
+    for epochs in (1, 2, 11, 12, 40, 300):
+        assert said(history(epochs, warmup=warmup)) == []
+    assert said([], []) == []
 
 
-def judge(
-    source: torch.Tensor, fake: torch.Tensor, target: torch.Tensor, metrics: dict[str, float] = FINE
-) -> str:
-    return "; ".join(Monitor().judge("t2", source, fake, target, metrics))
+def test_a_discriminator_that_has_won_for_long_is_told_with_the_epoch() -> None:
+    rows = history()
+    for row in rows[30:]:
+        row |= WON
+    (text,) = said(rows)
+    assert text.startswith("The T1w discriminator has won since epoch 31")
+    assert "optimiser.learning_rate" in text
 
 
-@pytest.mark.parametrize(("person", "other", "target"), PAIRS)
-def test_a_right_translation_is_passed_in_silence(
-    person: int, other: int, target: str, heads: Callable[[int], Images]
-) -> None:
-    source = "t1" if target == "t2" else "t2"
-    assert judge(heads(person)[source], heads(person)[target], heads(other)[target]) == ""
+def test_a_discriminator_that_won_for_two_epochs_or_loses_again_is_not() -> None:
+    rows = history()
+    for row in rows[38:]:
+        row |= WON
+    assert said(rows) == []
+    for row in rows[20:39]:
+        row |= WON
+    rows[39] |= SOUND
+    assert said(rows) == []
 
 
-def test_negatives_of_right_images_are_called_inverted(heads: Callable[[int], Images]) -> None:
-    """Nearly all of them: other people's heads are what they are compared with, and heads differ."""
-    found = []
-    for person, other, target in PAIRS:
-        source, right = heads(person)["t1" if target == "t2" else "t2"], heads(person)[target]
-        negative = torch.where(source > -1, -right, right)
-        found.append("inverted" in judge(source, negative, heads(other)[target]))
-    assert np.mean(found) >= 0.75
+def test_a_discriminator_that_is_sure_of_some_alone_has_not_won() -> None:
+    rows = history()
+    for row in rows[30:]:
+        row |= {**WON, "discriminator_t1": 0.1}
+    assert said(rows) == []
 
 
-@pytest.mark.parametrize(("person", "other", "target"), PAIRS)
-def test_a_copy_is_called_a_copy_even_with_a_little_noise(
-    person: int, other: int, target: str, heads: Callable[[int], Images]
-) -> None:
-    source = heads(person)["t1" if target == "t2" else "t2"]
-    noise = 0.02 * torch.randn(source.shape, generator=torch.Generator().manual_seed(0))
-    assert "equals the input" in judge(source, source + noise, heads(other)[target])
+def test_a_generator_that_copies_is_told_and_only_while_it_does() -> None:
+    (text,) = said(history(), judged(copy_t2=lambda epoch: float(epoch >= 4)))
+    assert text.startswith("Since epoch 4 the synthetic T2w equals its source")
+    assert said(history(), judged(copy_t2=lambda epoch: float(epoch < 10))) == []
 
 
-def test_a_negative_and_a_flat_image_are_no_copies() -> None:
-    source = torch.rand(2, 1, 16, 16) * 1.9 - 0.9
-    assert copies_source(source, source.clone())
-    assert not copies_source(source, -source)
-    assert not copies_source(source, torch.zeros_like(source))
-    assert not copies_source(source, source * 0.2)
+def test_reversed_polarity_is_told() -> None:
+    figures = judged(like_target_t1=lambda epoch: -0.5, like_source_t1=lambda epoch: 0.9 if epoch > 2 else -1)
+    (text,) = said(history(), figures)
+    assert text.startswith("Since epoch 3 the contrast of the synthetic T1w is inverted")
+    assert said(history(), judged(like_source_t1=lambda epoch: 0.9)) == [], "within the margin"
+    nothing = {name: lambda epoch: float("nan") for name in ("like_target_t1", "like_source_t1")}
+    assert said(history(), judged(**nothing)) == [], "images without a head tell nothing"
 
 
-def test_images_without_a_head_say_nothing() -> None:
-    flat = torch.full((4, 1, 24, 24), -1.0)
-    assert judge(flat, flat, flat) == ""
-    assert all(np.isnan(value) for value in polarity(flat, flat, flat))
+@pytest.mark.parametrize("name", ["cycle_t1", "structure_t2", "simulated_t2"])
+def test_a_loss_that_goes_up_is_told_since_its_lowest_epoch(name: str) -> None:
+    rows = history(
+        warmup=4, **{name: lambda epoch: 0.2 - 0.005 * epoch if epoch <= 20 else 0.02 * epoch - 0.3}
+    )
+    texts = said(rows)
+    assert len(texts) == 1, texts
+    assert "has risen by" in texts[0]
+    since = int(texts[0].split("since epoch ")[1].split(".")[0])
+    assert 17 <= since <= 22
+    assert {"t1": "T1w", "t2": "T2w"}[name[-2:]] in texts[0]
 
 
-def test_3d_images_are_judged_too() -> None:
-    chance = torch.Generator().manual_seed(0)
-    source = torch.rand(2, 1, 24, 24, 24, generator=chance).round() * 1.6 - 0.8
-    target = -source
-    assert polarity(source, target, target)[0] == pytest.approx(1)
-    assert polarity(source, source, target)[0] == pytest.approx(-1)
+def test_a_loss_that_trembles_or_rises_a_little_is_not() -> None:
+    assert said(history(cycle_t1=lambda epoch: 0.1 + 0.4 / epoch + 0.02 * (epoch % 2))) == []
+    assert said(history(structure_t1=lambda epoch: 0.2 + 0.001 * epoch)) == []
 
 
-def test_a_discriminator_that_tells_all_fakes_has_won(heads: Callable[[int], Images]) -> None:
-    images = heads(1)["t1"], heads(1)["t2"], heads(21)["t2"]
-    won = {"discriminator_t2": 0.004, "real_t2": 0.99, "fake_t2": 0.02}
-    assert "discriminator has won" in judge(*images, won)
-    assert judge(*images, {**won, "discriminator_t2": 0.1}) == ""
-    assert judge(*images, {}) == ""
+def test_a_cycle_error_that_does_not_fall_is_told() -> None:
+    (text,) = said(history(cycle_t2=lambda epoch: 0.3))
+    assert "cycle error of T2w has not fallen since epoch 1" in text
+    assert said(history(cycle_t2=lambda epoch: 0.02)) == [], "low from the start, as with learnt weights"
+    assert said(history(epochs=8, cycle_t2=lambda epoch: 0.3)) == [], "too early"
 
 
-def test_a_sentence_is_said_once_until_it_is_mended(heads: Callable[[int], Images]) -> None:
-    monitor = Monitor()
-    source, right, target = heads(1)["t1"], heads(1)["t2"], heads(21)["t2"]
-    assert len(monitor.judge("t2", source, source, target, FINE)) >= 1
-    assert monitor.judge("t2", source, source, target, FINE) == []
-    assert monitor.judge("t2", source, right, target, FINE) == []
-    assert len(monitor.judge("t2", source, source, target, FINE)) >= 1
+def test_losses_of_another_image_size_are_not_compared() -> None:
+    rows = history(20, cycle_t1=lambda epoch: 0.02) + history(20, cycle_t1=lambda epoch: 0.1 + 0.1 / epoch)
+    for number, row in enumerate(rows):
+        row |= {"epoch": number + 1, "scale": 2 if number < 20 else 1}
+    assert said(rows) == []
 
 
-def test_the_directions_are_told_apart(heads: Callable[[int], Images]) -> None:
-    monitor = Monitor()
-    one, two = heads(1), heads(21)
-    assert any(text.startswith("t2") for text in monitor.judge("t2", one["t1"], one["t1"], two["t2"], FINE))
-    assert any(text.startswith("t1") for text in monitor.judge("t1", one["t2"], one["t2"], two["t1"], FINE))
-    assert monitor.judge("t2", one["t1"], one["t1"], two["t2"], FINE) == []
+def test_a_warm_up_that_taught_nothing_is_told_once_it_is_over() -> None:
+    flat = history(warmup=8, simulated_t2=lambda epoch: 0.5)
+    (text,) = said(flat)
+    assert text.startswith("Nothing was learnt of T2w in the warm-up")
+    assert "in epoch 8" in text
+    assert said(flat[:8]) == [], "it is not over"
+    assert said(history(warmup=8, simulated_t2=lambda epoch: 0.08)) == [], "learnt before"
