@@ -11,8 +11,8 @@ from medgan.reports.charts import FOOT, HEIGHT, LEFT, WIDTH, Curves, Histograms
 from medgan.reports.pages import embedded, render
 from medgan.reports.tiles import Tile
 
-_WIDEST = 1400  # pixels of a preview in the page
-_QUALITY = 82
+_WIDEST = 1000  # pixels of a preview in the page
+_QUALITY = 78
 
 
 @dataclass(frozen=True, kw_only=True)
