@@ -142,11 +142,15 @@ def test_ticks_are_round_and_few() -> None:
 def test_a_browser_runs_the_script_without_an_error(tmp_path: Path) -> None:
     """The slider is hidden until the script runs, which a wrong checksum would forbid."""
     page(tmp_path)
+    browser, profile = str(shutil.which("chromium")), f"--user-data-dir={tmp_path / 'profile'}"
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom")
     done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom",
-         f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "report.html").as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        [browser, *options, profile, (tmp_path / "report.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert "CONSOLE" not in done.stderr
     assert '<div class="slide">' in done.stdout
     assert re.search(r'<img class="shown" data-name="epoch 2"', done.stdout)

@@ -1,4 +1,4 @@
-"""The model is of the step that is judged best, where it is better by a margin; how it was reached makes no difference."""
+"""The model is of the step that is judged best, if it is better by a margin, however it was reached."""
 
 from __future__ import annotations
 
@@ -143,10 +143,11 @@ def outcome(run: Path) -> dict[str, Any]:
 def test_a_training_that_was_cut_keeps_and_takes_the_same_step(
     tiny: Any, tiny_run: Path, head_folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nine steps, judged after each; with a margin below every score the best of them is taken."""
+    """Judged after each step of full size; without a margin the best of them is taken."""
     monkeypatch.setattr(selection, "_LEAST_STEPS", 1)
     monkeypatch.setattr(selection, "MARGIN", 0.0)
-    settings = [*tiny, "training.checkpoint_seconds=0", "training.steps_per_epoch=6", "optimiser.learning_rate=0.02"]  # fmt: skip
+    more = ("training.checkpoint_seconds=0", "training.steps_per_epoch=6", "optimiser.learning_rate=0.02")
+    settings = [*tiny, *more]
     told: dict[str, Any] = {"changes": settings, "device": "cpu", "init": "none"}
     observer = Cut()
     train(head_folders.t1, head_folders.t2, out=tmp_path / "whole", **told, observer=observer)
