@@ -51,12 +51,14 @@ def test_a_run_folder_holds_all_that_was_promised_and_no_leftovers(tiny_run: Pat
     names = {path.name for path in tiny_run.iterdir()} - {"tensorboard", ".lock"}
     assert names == {
         "checkpoints",
+        "judgements.csv",
         "losses.png",
         "metrics.csv",
         "model",
         "previews",
         "previews.gif",
         "recipe.yaml",
+        "report.html",
         "run.json",
     }
     assert {path.name for path in (tiny_run / "model").iterdir()} == {
