@@ -102,7 +102,7 @@ def test_reversed_polarity_is_told() -> None:
 @pytest.mark.parametrize("name", ["cycle_t1", "structure_t2", "simulated_t2"])
 def test_a_loss_that_goes_up_is_told_since_its_lowest_epoch(name: str) -> None:
     rows = history(
-        warmup=4, **{name: lambda epoch: 0.2 - 0.005 * epoch if epoch <= 20 else 0.02 * epoch - 0.3}
+        warmup=4, **{name: lambda epoch: 0.14 - 0.005 * epoch if epoch <= 20 else 0.02 * epoch - 0.36}
     )
     texts = said(rows)
     assert len(texts) == 1, texts
