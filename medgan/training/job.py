@@ -231,6 +231,9 @@ class Job:
                 trainer.run()
                 kept, chosen = (None, "") if received else selection.choose(trainer)
                 checkpoints.save(trainer)
+            except ModelRefusedError as error:
+                report.finish(trainer, ended=f"Ended, since {error.cause}")
+                raise
             finally:
                 if isinstance(self.pairs, PairStream):
                     self.pairs.close()

@@ -115,8 +115,9 @@ def _quantiles(images: torch.Tensor, heads: torch.Tensor) -> _Zones:
         heads: of the same size; background -1.
     """
     zones: _Zones = {}
-    each = max(len(images) // _LEVELS, 1)
-    for level in range(_LEVELS):
+    levels = _LEVELS if images.ndim == 4 else 1  # patches are all of the middle of the head
+    each = len(images) // levels
+    for level in range(levels):
         some = slice(level * each, (level + 1) * each)
         values, ring = [], []
         for image, head in zip(_planes(images[some]), _planes(heads[some]), strict=True):

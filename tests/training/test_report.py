@@ -104,3 +104,19 @@ def test_curves_are_drawn_for_every_loss_that_was_recorded(tiny_run: Path) -> No
     drawn = re.findall(r'aria-label="([^"]*) over the epochs"', page(tiny_run))
     assert drawn[:3] == ["Adversarial loss of the generators", "Loss of the discriminators", "Cycle error"]
     assert "Learning rate" in drawn
+
+
+def test_a_training_that_diverged_says_so_on_its_page(tiny: Any, head_folders: Any, tmp_path: Path) -> None:
+    from medgan.errors import ModelRefusedError
+
+    run = tmp_path / "run"
+    with pytest.raises(ModelRefusedError, match="diverged"):
+        train(
+            head_folders.t1,
+            head_folders.t2,
+            out=run,
+            changes=[*tiny, "optimiser.learning_rate=1e30"],
+            device="cpu",
+        )
+    assert "Ended, since the training has diverged" in page(run)
+    assert "Reload" not in page(run)
