@@ -148,7 +148,8 @@ def _ring(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     middle = [(axis.max() + axis.min()) / 2 for axis in (x, y)]
     half = [max((axis.max() - axis.min()) / 2, 1) for axis in (x, y)]
     radius = np.hypot((x - middle[0]) / half[0], (y - middle[1]) / half[1])
-    return np.searchsorted(_RINGS, radius) * 2 + (y > middle[1])
+    rings: npt.NDArray[np.int64] = np.searchsorted(_RINGS, radius) * 2 + (y > middle[1])
+    return rings
 
 
 def _apart(here: _Zones, there: _Zones) -> float:
