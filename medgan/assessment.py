@@ -27,6 +27,8 @@ def assess(
 ) -> Iterator[list[Judged] | MedganError]:
     """Synthesise T2w from T1w and T1w from T2w of each subject, and judge both by the scan that was acquired.
 
+    Of a model that knows its errors, its bound on them is judged as well.
+
     Args:
         model: what `load_model` returns.
         subjects: of `match_acquired`.
@@ -41,7 +43,15 @@ def assess(
         ModelRefusedError: the model has no such direction, or is damaged.
         ResourceError: no such device.
     """
-    synthesizers = [Synthesizer(model, target=target, device=device) for target in reversed(CONTRASTS)]
+    synthesizers = [
+        Synthesizer(
+            model,
+            target=target,
+            device=device,
+            uncertainty=model.manifest.calibration_of(target) is not None,
+        )
+        for target in reversed(CONTRASTS)
+    ]
     for subject in subjects:
         try:
             with memory_errors(MEMORY_REMEDY):
@@ -70,6 +80,7 @@ def _judged(
         synthetic.scan,
         reference,
         source=source,
+        bound=None if synthetic.maps is None else synthetic.maps.bound,
         register=register,
         name=name,
         doubts=synthetic.warnings,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SLICES = (0.3, 0.42, 0.55, 0.68, 0.8)
-_SETTINGS = ("sampling.crop=null", "training.preview_seconds=10")
+_SETTINGS = ("sampling.crop=null", "training.preview_seconds=10", "training.calibration_heads=4")
 
 
 @dataclass(frozen=True)

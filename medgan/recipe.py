@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from medgan.errors import UsageError
 from medgan.files import write_text
@@ -193,6 +193,19 @@ class TrainingSettings(_Settings):
     )
     mlflow: bool = Field(False, description="Metrics for MLflow, in the run folder (extra mlflow).")
     preview_seconds: float = Field(0.0, ge=0, description="At least this long between two preview pictures.")
+    calibration_heads: int = Field(
+        16,
+        ge=0,
+        le=100,
+        description="Held-out procedural heads that tell at the end how far the model is off; 2 or more, or 0.",
+    )
+
+    @field_validator("calibration_heads")
+    @classmethod
+    def _not_one(cls, heads: int) -> int:
+        if heads == 1:
+            raise ValueError("it takes 2 or more, or 0 for none")
+        return heads
 
 
 class Recipe(_Settings):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+if TYPE_CHECKING:
+    from medgan.scans import Scan
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, so each takes one
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -124,6 +128,34 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, head_folders: Folders) ->
 
     run = tmp_path_factory.mktemp("tiny") / "run"
     return train(head_folders.t1, head_folders.t2, out=run, changes=TINY, device="cpu")
+
+
+def _pairs(people: Iterable[int]) -> Iterator[dict[str, Scan]]:
+    from medgan.sample_data.writing import made_scan
+    from medgan.simulation import procedural_head, simulate_pair
+
+    for person in people:
+        head = procedural_head(person, shape=(40, 48, 22), spacing_mm=5.0)
+        voxels = simulate_pair(head, person)
+        yield {key: made_scan(np.asarray(head.affine), voxels[key], key) for key in ("t1", "t2")}
+
+
+@pytest.fixture(scope="session")
+def pairs_of() -> Callable[[Iterable[int]], Iterator[dict[str, Scan]]]:
+    """Both scans of each of some people, who are in no training: small heads of 5 mm."""
+    return _pairs
+
+
+@pytest.fixture(scope="session")
+def calibrated(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `tiny_run`, which knows its errors by twelve other heads. Read it, do not change it."""
+    from medgan.models import load_model
+    from medgan.uncertainty import calibrate, keep_calibration
+
+    folder = tmp_path_factory.mktemp("calibrated") / "model"
+    model = load_model(shutil.copytree(tiny_run / "model", folder))
+    keep_calibration(model, calibrate(model, _pairs(range(1000, 1012)), made_from="simulated", device="cpu"))
+    return folder
 
 
 @dataclass(frozen=True)

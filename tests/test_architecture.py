@@ -25,7 +25,7 @@ FLOORS = [
     },
     {"scans", "cyclegan"},
     {"preparation", "evaluation", "reports", "sample_data"},
-    {"recipe", "models"},
+    {"recipe", "models", "uncertainty"},
     {"training", "synthesis"},
     {"demonstration", "assessment"},
     {"cli"},

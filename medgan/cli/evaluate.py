@@ -286,7 +286,7 @@ def _refuse(screen: Screen, refused: Sequence[MedganError], *, of: int) -> None:
 
 def _show(screen: Screen, document: Mapping[str, Any]) -> None:
     """For each target contrast its subjects, and the summary beside the baselines."""
-    from medgan.cli.evaluation_tables import subjects_table, summary_table
+    from medgan.cli.evaluation_tables import coverage_line, subjects_table, summary_table
 
     if screen.quiet:
         return
@@ -301,6 +301,8 @@ def _show(screen: Screen, document: Mapping[str, Any]) -> None:
         if entries[0]["flicker"] and len(entries) == 1:
             shown = ", ".join(f"{key} {value:.4f}" for key, value in entries[0]["flicker"].items())
             screen.say(f"Flicker from slice to slice: {shown}")
+        if "bound" in summary["coverage"]:
+            screen.say(coverage_line(summary["coverage"]["bound"]))
         for entry in entries:
             if entry["registration"]:
                 screen.say(f"{entry['name']}: {entry['registration']['text']}")

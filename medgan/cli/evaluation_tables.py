@@ -41,6 +41,12 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
+def coverage_line(found: Mapping[str, Any]) -> str:
+    """How well the model's own bound on its errors held."""
+    over = f", mean over {found['n']} subjects (sd {found['sd']:.1%})" if found["n"] > 1 else ""
+    return f"Voxels of the foreground whose error is under the model's 90 % bound: {found['mean']:.1%}{over}"
+
+
 def _mean(found: Mapping[str, Any] | None, key: str) -> str:
     return "" if found is None else number_text(found["mean"], key)
 

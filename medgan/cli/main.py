@@ -16,6 +16,7 @@ _COMMANDS = {
     "train": "Train on a folder of T1w and a folder of T2w scans, unpaired.",
     "synthesize": "Make the missing contrast of scans.",
     "evaluate": "Compare synthetic images with the scans that were acquired.",
+    "calibrate": "Let a model know how far off it is, by pairs that it was not trained on.",
     "models": "List models: those that come with medgan, and one's own.",
     "inspect": "Show what medgan sees in files and folders.",
     "simulate": "Make T1w and T2w scans by physics, from label maps or from heads made by code.",

@@ -85,6 +85,11 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     help="Take scans that are synthetic themselves, or that are not their --reference's.",
 )
 @click.option(
+    "--uncertainty",
+    is_flag=True,
+    help="Write maps of how far the image may be off: the error to expect, and what 90 % of voxels stay under.",
+)
+@click.option(
     "--resume",
     is_flag=True,
     help="Pass over results that are complete, unchanged, and of the same input and model.",
@@ -106,6 +111,7 @@ def command(
     volume: int | None,
     nan_to_zero: bool,
     force: bool,
+    uncertainty: bool,
     resume: bool,
     device: str,
     quiet: bool,
@@ -137,9 +143,11 @@ def command(
         from medgan.synthesis import Synthesizer, synthesize_each
 
         loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)
-        synthesizer = Synthesizer(loaded, target=target, device=device, force=force)
+        synthesizer = Synthesizer(loaded, target=target, device=device, force=force, uncertainty=uncertainty)
         screen.say(f"Model: {loaded.in_a_line}")
         screen.device(synthesizer.device)
+        if synthesizer.calibration is not None:
+            screen.say(f"Uncertainty: {synthesizer.calibration.in_words}")
         results = synthesize_each(scans, synthesizer, destination, reading=reading, resume=resume)
         failures, total = _show(screen, results, len(scans), f"Making {synthesizer.target.label}")
     screen.say(NOTICE)

@@ -148,7 +148,11 @@ class TrainingScreen(Observer):
     def preparing(self, contrast: str, done: int, total: int) -> None:
         """A bar for each folder."""
         if contrast not in self._preparing:
-            words = {"simulated": "Simulating pairs", "paired": "Preparing acquired pairs"}
+            words = {
+                "simulated": "Simulating pairs",
+                "paired": "Preparing acquired pairs",
+                "calibration": "Calibrating on held-out heads",
+            }
             what = words.get(contrast, f"Preparing {contrast}")
             self._preparing[contrast] = self.bars.add_task(what, total=total)
         self.bars.update(self._preparing[contrast], completed=done)

@@ -18,6 +18,10 @@ from medgan.evaluation.unpaired import WITHOUT_REFERENCE, Domain, Seen
 from medgan.files import kind_of, write_json, write_text
 from medgan.texts import printable
 
+COVERAGE = (
+    "share of the foreground's voxels whose absolute error, scaled, is at most the bound that the model states for "
+    "90 % of them; null where it states none"
+)
 JSON, CSV, PAGE = "metrics.json", "metrics.csv", "report.html"
 
 
@@ -61,7 +65,11 @@ def to_document(
     """
     return {
         "medgan": __version__,
-        "protocol": {**PROTOCOL, **{f"statistics_{key}": text for key, text in STATISTICS.items()}},
+        "protocol": {
+            **PROTOCOL,
+            "coverage": COVERAGE,
+            **{f"statistics_{key}": text for key, text in STATISTICS.items()},
+        },
         "model": model,
         "subjects": [_entry(one) for one in judged],
         "summary": summarise(judged),
@@ -125,6 +133,7 @@ def _entry(one: Judged) -> dict[str, Any]:
         "baselines": {key: score.as_dict() for key, score in one.baselines.items()},
         "gain": one.gains,
         "flicker": dict(one.flicker),
+        "coverage": one.coverage,
         "registration": None if one.moved is None else one.moved.as_dict(),
         "warnings": [printable(text) for text in one.warnings],
     }

@@ -15,7 +15,7 @@ from medgan.evaluation.flicker import flicker
 from medgan.evaluation.grids import refuse_other_grid
 from medgan.evaluation.matching import called
 from medgan.evaluation.metrics import FIGURES, Score, score, score_whole
-from medgan.evaluation.protocol import Mask, Volume, canonical_voxels, head
+from medgan.evaluation.protocol import Mask, Volume, canonical_voxels, head, to_unit
 from medgan.scans.orientation import canonical
 from medgan.scans.scan import Scan
 
@@ -55,6 +55,8 @@ class Judged:
         whole: of all voxels.
         baselines: of `copy` and `histogram`, inside the foreground; empty without a source.
         flicker: of `prediction`, `reference` and, where given, `source`; empty for less than three slices.
+        coverage: share of the foreground's voxels whose absolute error is at most the model's own bound on it; None
+            where it states none.
         moved: how the reference was moved onto the prediction's grid, if it was.
         warnings: what speaks against the figures, one sentence each.
     """
@@ -65,6 +67,7 @@ class Judged:
     whole: Score
     baselines: Mapping[str, Score] = field(default_factory=dict)
     flicker: Mapping[str, float] = field(default_factory=dict)
+    coverage: float | None = None
     moved: Moved | None = None
     warnings: tuple[str, ...] = ()
 
@@ -85,6 +88,7 @@ def judge(
     *,
     source: Scan | None = None,
     mask: Scan | None = None,
+    bound: Scan | None = None,
     register: bool = False,
     name: str | None = None,
     doubts: Sequence[str] = (),
@@ -97,6 +101,8 @@ def judge(
         reference: the real scan of the same head in the same contrast, on the same grid.
         source: what the prediction was made from, on the same grid; gives the baselines.
         mask: the foreground, where it is above 0, on the grid of the prediction; found in the reference if not given.
+        bound: what the model says that the absolute error is under, in shares of the scaled range, on the grid of the
+            prediction; gives the coverage.
         register: move the reference rigidly onto the prediction's grid first.
         name: what the subject is called; as the prediction's file if not given.
         doubts: warnings about the prediction that are known already.
@@ -118,7 +124,7 @@ def judge(
             beside="reference",
             remedy="Give the reference on the prediction's grid, or let it be moved there with --register.",
         )
-    for role, scan in {"source": source, "mask": mask}.items():
+    for role, scan in {"source": source, "mask": mask, "bound": bound}.items():
         if scan is not None:
             refuse_other_grid(
                 scan,
@@ -127,7 +133,7 @@ def judge(
                 beside="prediction",
                 remedy=f"Give the {role} on the same grid as the prediction.",
             )
-    return _judge(prediction, reference, source, mask, moved, name=name, doubts=doubts, look=look)
+    return _judge(prediction, reference, source, mask, bound, moved, name=name, doubts=doubts, look=look)
 
 
 def _judge(
@@ -135,6 +141,7 @@ def _judge(
     reference: Scan,
     source: Scan | None,
     mask: Scan | None,
+    bound: Scan | None,
     moved: Moved | None,
     *,
     name: str | None,
@@ -156,12 +163,18 @@ def _judge(
         whole=whole,
         baselines={key: score(voxels, real, inside) for key, voxels in beside.items()},
         flicker={key: value for key, value in flickers.items() if value is not None},
+        coverage=None if bound is None else _coverage(made, real, inside, canonical_voxels(bound)),
         moved=moved,
         warnings=(*doubts, *_doubts(prediction, reference, source)),
     )
     spacing = canonical(prediction)[1]
     look(judged, Compared(prediction=made, reference=real, source=before, mask=inside, spacing=spacing))
     return judged
+
+
+def _coverage(made: Volume, real: Volume, inside: Mask, bound: Volume) -> float:
+    error = np.abs(to_unit(made, inside) - to_unit(real, inside))
+    return float((error <= bound)[inside].mean())
 
 
 def contrast_of(scan: Scan) -> str | None:

@@ -12,6 +12,7 @@ from medgan.errors import InputRefusedError
 from medgan.scans.finding import Found, search
 from medgan.scans.hints import read_sidecar
 from medgan.scans.identity import holds_any, told_identifiers
+from medgan.scans.marks import is_map
 from medgan.scans.nifti_file import nifti_suffix
 from medgan.scans.scan import Source
 
@@ -181,7 +182,7 @@ def _is_addition(word: str) -> bool:
 def _predicted(folder: Path) -> Sequence[Found]:
     """What medgan made, where there is any; else all scans, which another program may have made."""
     held = search(folder)
-    return held.results or held.scans
+    return [one for one in held.results or held.scans if not is_map(one.path.name)]
 
 
 def _by_subject(scans: Iterable[Found]) -> Groups:

@@ -50,6 +50,7 @@ def _summary(group: Sequence[Judged]) -> dict[str, Any]:
         },
         "gain": gains,
         "flicker": statistics([one.flicker for one in group]),
+        "coverage": statistics([{"bound": one.coverage} for one in group if one.coverage is not None]),
     }
 
 

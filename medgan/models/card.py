@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medgan.contrasts import contrast
+from medgan.contrasts import contrast, other
 from medgan.models.manifest import Manifest
 from medgan.models.outline import dimensions_text
 from medgan.models.parts import About, Figures
@@ -32,6 +32,7 @@ def model_card(manifest: Manifest) -> str:
         *_how(manifest),
         "",
         *_what_it_reached(about),
+        *_how_sure(manifest),
         "## What it cannot do",
         "",
         *_what_it_cannot_do(about),
@@ -104,6 +105,19 @@ def _what_it_reached(about: About) -> Iterator[str]:
         )
         yield f"| {direction_text(figures)} | {figures.scans} | {scores} | {_scores_text(figures.baseline)} |"
     yield ""
+
+
+def _how_sure(manifest: Manifest) -> Iterator[str]:
+    if not manifest.calibration:
+        return
+    yield "## How well it knows its errors"
+    yield ""
+    for one in manifest.calibration:
+        yield f"- {contrast(other(one.target).key).label} to {contrast(one.target).label}: {one.in_words}"
+    yield ""
+    if any(one.made_from == "simulated" for one in manifest.calibration):
+        yield "Acquired scans differ from simulated ones: on them more errors may be large, and beyond the bound."
+        yield ""
 
 
 def _what_it_cannot_do(about: About) -> Iterator[str]:

@@ -9,8 +9,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from medgan import __version__
 from medgan.errors import ModelRefusedError
+from medgan.models.calibration import Calibration
 from medgan.models.content import AGAIN, FORMAT_VERSION, MANIFEST, read_content
 from medgan.models.parts import About, History, Part, Weights, check_directions
+from medgan.models.scope import Scope
 from medgan.preparation import IntensityRange
 from medgan.recipe import LARGEST_SLAB, Recipe
 
@@ -30,6 +32,7 @@ class Domain(Part):
         spacings: smallest and largest voxel size in mm per canonical axis.
         bits: bits per pixel, where all were pictures of one depth.
         fingerprint: SHA-256 over the prepared scans' contents.
+        scope: what the scans were like, where it is known.
     """
 
     intensity: IntensityRange
@@ -39,6 +42,7 @@ class Domain(Part):
     spacings: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
     bits: Literal[8, 16] | None = None
     fingerprint: str
+    scope: Scope | None = None
 
 
 class Manifest(Part):
@@ -57,11 +61,29 @@ class Manifest(Part):
     directions: tuple[Weights, ...]
     training: History
     about: About = About()
+    calibration: tuple[Calibration, ...] = ()
 
     @model_validator(mode="after")
     def _domains_are_known(self) -> Manifest:
         check_directions(self.directions, self.domains)
         return self
+
+    @model_validator(mode="after")
+    def _calibration_is_its_own(self) -> Manifest:
+        for one in self.calibration:
+            if one.weights != self.weights_of(one.target):
+                raise ValueError(f"the calibration of {one.target} is of other weights")
+        return self
+
+    def weights_of(self, target: str) -> tuple[str, str] | None:
+        """SHA-256 of the weights that make `target` and of those that lead back; None where either is missing."""
+        there = self.direction(target)
+        back = self.direction(there.source) if there is not None else None
+        return (there.sha256, back.sha256) if there is not None and back is not None else None
+
+    def calibration_of(self, target: str) -> Calibration | None:
+        """What is known of the errors in `target`, if anything is."""
+        return next((one for one in self.calibration if one.target == target), None)
 
     def direction(self, target: str) -> Weights | None:
         """The weights that make `target`, if there are any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medgan.files import whole_folder, write_json, write_text
+from medgan.models.calibration import Calibration
 from medgan.models.card import model_card
 from medgan.models.content import MANIFEST
 from medgan.models.folder import Model
@@ -12,7 +13,14 @@ from medgan.models.manifest import Manifest
 from medgan.models.parts import About
 
 
-def publish_model(model: Model, folder: Path, *, name: str, about: About) -> None:
+def publish_model(
+    model: Model,
+    folder: Path,
+    *,
+    name: str,
+    about: About,
+    calibration: tuple[Calibration, ...] | None = None,
+) -> None:
     """Write a copy of a model whose manifest and card say what a stranger must know of it.
 
     The weights are checked and copied byte for byte.
@@ -22,6 +30,8 @@ def publish_model(model: Model, folder: Path, *, name: str, about: About) -> Non
         folder: where to; an older model there is replaced.
         name: of the copy.
         about: purpose, data with licences, figures and limits.
+        calibration: what it knows of its errors, as `medgan.uncertainty.calibrate` found it; the model's own where it
+            is None.
 
     Raises:
         ModelRefusedError: its weights are missing or damaged.
@@ -31,6 +41,8 @@ def publish_model(model: Model, folder: Path, *, name: str, about: About) -> Non
         "name": name,
         "about": about.model_dump(mode="json"),
     }
+    if calibration is not None:
+        content["calibration"] = [one.model_dump(mode="json") for one in calibration]
     manifest = Manifest.model_validate(content)
     with whole_folder(folder) as temporary:
         for weights in manifest.directions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from medgan.scans.nifti_file import description_of, nifti_suffix, read_header
 
 _PAGE_DESCRIPTION = re.compile(rb'<meta name="description" content="([^"]*)">')
 _PAGE_HEAD = 4096  # bytes, in which a page of ours has said what it is
+MAPS: Mapping[str, str] = {"expected": "Uncertainty", "bound": "Bound90"}
+"""What the names of maps beside a synthetic image say in `desc-`: the error to expect, and the bound on it."""
+_MAP = re.compile(rf"desc-medgan[a-z0-9]*({'|'.join(MAPS.values())})(?![a-z0-9])", re.IGNORECASE)
+
+
+def is_map(name: str) -> bool:
+    """Whether a file is, by its name, a map of how far a synthetic image may be off, and so no image of a head."""
+    return _MAP.search(name) is not None
 
 
 def is_synthetic_image(path: Path) -> bool:

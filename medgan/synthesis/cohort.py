@@ -157,6 +157,7 @@ class _Work:
                 self.destination,
                 source_contrast=self.synthesizer.source.key,
                 target=self.synthesizer.target.key,
+                maps=self.synthesizer.calibration is not None,
             )
             key = str(plan.sidecar).casefold()
             if key not in self.taken or self.destination.is_file:

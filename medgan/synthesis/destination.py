@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from medgan.contrasts import contrast
 from medgan.errors import InputRefusedError, UsageError
 from medgan.files import kind_of
+from medgan.scans.marks import MAPS
 from medgan.scans.reading import Reading, as_folder, reference_series
 
 if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
@@ -101,16 +102,24 @@ def open_destination(
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The files that one result will be: images by format (for `dicom` a folder), what is beside them, the sidecar."""
+    """The files that one result will be.
+
+    Attributes:
+        images: by format; for `dicom` a folder.
+        sidecar: beside them.
+        extras: pages and previews.
+        maps: NIfTI of how far the image may be off: `expected` and `bound`, where they were asked for.
+    """
 
     images: Mapping[Format, Path]
     sidecar: Path
     extras: Mapping[Extra, Path] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def told(self) -> tuple[Path, ...]:
         """What the sidecar tells of: images, then what is beside them."""
-        return (*self.images.values(), *self.extras.values())
+        return (*self.images.values(), *self.maps.values(), *self.extras.values())
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -130,7 +139,13 @@ def output_stem(stem: str, *, source_contrast: str, target: str) -> str:
 
 
 def plan_outputs(
-    stem: str, kind: str, destination: Destination, *, source_contrast: str, target: str
+    stem: str,
+    kind: str,
+    destination: Destination,
+    *,
+    source_contrast: str,
+    target: str,
+    maps: bool = False,
 ) -> Plan:
     """Which files a scan's result will be.
 
@@ -139,6 +154,7 @@ def plan_outputs(
         kind: of the scan, as in `Source.kind`.
         destination: where they go.
         source_contrast, target: keys of the contrasts.
+        maps: whether there will be maps of the uncertainty.
 
     Raises:
         UsageError: the destination does not go with the scan, or its name is too long.
@@ -150,15 +166,26 @@ def plan_outputs(
     if destination.is_file:
         ending = next(suffix for suffix in _ALL_SUFFIXES if out.name.lower().endswith(suffix))
         name = out.name[: -len(ending)]
-        return _plan(out.parent, name, {formats[0]: out}, destination)
+        plan = _plan(out.parent, name, {formats[0]: out}, destination)
+        return replace(
+            plan, maps={one: out.with_name(f"{name}_desc-medgan{MAPS[one]}.nii.gz") for one in MAPS if maps}
+        )
     name = output_stem(stem, source_contrast=source_contrast, target=target)
-    longest = max((".nii.gz", *(_EXTRA_SUFFIX[one] for one in destination.extras)), key=len)
-    if len(os.fsencode(f"{name}{longest}")) > _LONGEST_NAME:
+    there = contrast(target).label
+    beside = {
+        one: out / f"{name.removesuffix(f'_{there}')}{MAPS[one]}_{there}.nii.gz" for one in MAPS if maps
+    }
+    suffixes = (".nii.gz", *(_EXTRA_SUFFIX[one] for one in destination.extras))
+    longest = max(
+        (*(f"{name}{suffix}" for suffix in suffixes), *(path.name for path in beside.values())), key=len
+    )
+    if len(os.fsencode(longest)) > _LONGEST_NAME:
         raise UsageError(
             f"has a name of {len(stem)} letters, to which nothing can be added",
             remedy="Rename it, or name the result with --out.",
         )
-    return _plan(out, name, {one: out / f"{name}{_SUFFIX[one]}" for one in formats}, destination)
+    plan = _plan(out, name, {one: out / f"{name}{_SUFFIX[one]}" for one in formats}, destination)
+    return replace(plan, maps=beside)
 
 
 def _plan(folder: Path, name: str, images: Mapping[Format, Path], destination: Destination) -> Plan:

@@ -20,6 +20,7 @@ from medgan.synthesis.destination import Destination, Plan, extra_names
 from medgan.synthesis.naming import Called
 from medgan.synthesis.pictures import write_extras
 from medgan.synthesis.synthesizer import Synthesizer, Synthetic
+from medgan.uncertainty import Maps
 
 if TYPE_CHECKING:
     from medgan.scans.deidentification import Deidentifier
@@ -87,8 +88,13 @@ def write_outputs(
             _write_png(synthetic, path)
         else:
             _write_dicom(synthetic, by, path, destination.reference or series, destination.deidentifier)
+    if synthetic.maps is not None:
+        _write_maps(synthetic, synthetic.maps, plan)
     entries = _entries(synthetic, by, called, digests)
-    outputs = entries["extra"]["OutputSHA256"] = {path.name: digest_of(path) for path in plan.images.values()}
+    if synthetic.maps is not None:
+        entries["extra"]["Uncertainty"] = _told_of(synthetic.maps, plan)
+    beside = (*plan.images.values(), *plan.maps.values())
+    outputs = entries["extra"]["OutputSHA256"] = {path.name: digest_of(path) for path in beside}
     write_extras(synthetic, plan, build_sidecar(**entries))
     outputs |= {path.name: digest_of(path) for path in plan.extras.values()}
     write_sidecar(plan.sidecar, **entries)
@@ -112,6 +118,25 @@ def _entries(synthetic: Synthetic, by: Synthesizer, called: Called, digests: Dig
             "InputSHA256": digests.input,
             "OriginSHA256": digests.origin,
         },
+    }
+
+
+def _write_maps(synthetic: Synthetic, maps: Maps, plan: Plan) -> None:
+    of = synthetic.description
+    write_nifti(maps.expected, plan.maps["expected"], description=f"{of}: expected absolute error")
+    write_nifti(maps.bound, plan.maps["bound"], description=f"{of}: {maps.calibration.level:.0%} bound on it")
+
+
+def _told_of(maps: Maps, plan: Plan) -> dict[str, Any]:
+    """What the sidecar says of the maps."""
+    known = maps.calibration
+    return {
+        "Expected": plan.maps["expected"].name,
+        "Bound": plan.maps["bound"].name,
+        "Level": known.level,
+        "Units": "absolute error, as a share of the range between the percentiles 0.5 and 99.5 of the head",
+        "MadeFrom": "left-right mirror image and cycle error",
+        "Calibration": known.in_words,
     }
 
 

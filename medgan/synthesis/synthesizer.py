@@ -5,19 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medgan import __version__
 from medgan.contrasts import contrast, other
-from medgan.devices import DeviceChoice, choose_device, choose_precision, memory_errors
-from medgan.errors import InputRefusedError
+from medgan.devices import DeviceChoice, choose_device, memory_errors
+from medgan.errors import InputRefusedError, ModelRefusedError
 from medgan.models import Model
+from medgan.models.calibration import Calibration
+from medgan.models.scope import look_of
+from medgan.models.translator import Translator
 from medgan.preparation import IntensityRange, Prepared, prepare, restore
 from medgan.preparation.slabs import slab_step
 from medgan.scans import Scan
-from medgan.synthesis.translate import Translator
+from medgan.uncertainty import Maps, error_maps
+from medgan.uncertainty.signs import find_signs
+
+if TYPE_CHECKING:
+    import torch
 
 MEMORY_REMEDY = "Close other programs, or use another --device."
 """What to do where memory runs out."""
@@ -37,6 +44,7 @@ class Synthetic:
         bits: bits per pixel of the pictures that the range was learnt from, if it was.
         record: each step of the preparation and its parameters, ready for JSON.
         warnings: what a user should know.
+        maps: how far it may be off, where that was asked for.
     """
 
     scan: Scan
@@ -47,6 +55,7 @@ class Synthetic:
     bits: int | None
     record: dict[str, Any]
     warnings: tuple[str, ...]
+    maps: Maps | None = None
 
     @property
     def description(self) -> str:
@@ -68,37 +77,44 @@ class Synthesizer:
         target: contrast to make, `t1` or `t2`.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         force: take scans that are synthetic themselves.
+        uncertainty: tell of each voxel how far it may be off, too; takes three times as long.
 
     Raises:
         UsageError: no such contrast or device name.
-        ModelRefusedError: the model has no such direction, or is damaged.
+        ModelRefusedError: the model has no such direction, is damaged, or does not know its errors.
         ResourceError: no such device.
     """
 
-    def __init__(self, model: Model, *, target: str, device: str = "auto", force: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        target: str,
+        device: str = "auto",
+        force: bool = False,
+        uncertainty: bool = False,
+    ) -> None:
         self.model, self.force = model, force
         self.target = contrast(target)
         self.source = other(target)
         self.device: DeviceChoice = choose_device(device)
         model.check(self.target.key)
+        self.calibration = self._calibration() if uncertainty else None
 
     @functools.cached_property
     def translator(self) -> Translator:
         """The network on its device, loaded when the first scan has been read and prepared."""
-        recipe = self.model.manifest.recipe
-        return Translator(
-            self.model.generator(self.target.key),
-            spatial_dims=recipe.spatial_dims,
-            slab=self.model.manifest.slab,
-            patch=recipe.sampling.crop,
-            device=self.device.device,
-            precision=choose_precision(recipe.training.precision, self.device.device),
-        )
+        return Translator.of(self.model, self.target.key, self.device.device)
+
+    @functools.cached_property
+    def way_back(self) -> Translator:
+        """The network that leads back, for the cycle error."""
+        return Translator.of(self.model, self.source.key, self.device.device)
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the network has been loaded: what the model refuses then, it refuses of one scan alone."""
-        return "translator" in self.__dict__
+        """Whether all networks have been loaded: what the model refuses then, it refuses of one scan alone."""
+        return "translator" in self.__dict__ and (self.calibration is None or "way_back" in self.__dict__)
 
     def __call__(
         self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None
@@ -126,12 +142,10 @@ class Synthesizer:
             spatial_dims=recipe.spatial_dims,
             intensity=self._shared_picture_range(scan),
         )
+        step = slab_step(recipe.sampling.slab_spacing, prepared.spacing[2])
         with memory_errors(MEMORY_REMEDY):
-            made = self.translator(
-                prepared.image,
-                slab_step=slab_step(recipe.sampling.slab_spacing, prepared.spacing[2]),
-                advance=advance,
-            )
+            made = self.translator(prepared.image, slab_step=step, advance=advance)
+            maps = None if self.calibration is None else self._maps(prepared, made, step, self.calibration)
         learnt = domains[self.target.key]
         restored = replace(restore(prepared, made, learnt.intensity), contrast=self.target.key)
         return Synthetic(
@@ -143,7 +157,24 @@ class Synthesizer:
             bits=learnt.bits,
             record=prepared.record,
             warnings=(*restored.warnings, *self._doubts(prepared)),
+            maps=maps,
         )
+
+    def _calibration(self) -> Calibration:
+        """What the model knows of its errors."""
+        known = self.model.manifest.calibration_of(self.target.key)
+        if known is None:
+            raise ModelRefusedError(
+                f"does not know how far off its {self.target.label} images are, so --uncertainty has nothing to tell",
+                file=self.model.folder,
+                remedy="Calibrate it on T1w and T2w scans of people that it was not trained on (medgan calibrate "
+                "--model MODEL --t1-dir T1 --t2-dir T2), or leave out --uncertainty.",
+            )
+        return known
+
+    def _maps(self, prepared: Prepared, made: torch.Tensor, step: int, calibration: Calibration) -> Maps:
+        signs = find_signs(prepared, made, there=self.translator, back=self.way_back, slab_step=step)
+        return error_maps(prepared, signs, calibration)
 
     def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:
         """Pictures of one depth share one scale: that of the pictures that the model was trained on.
@@ -174,4 +205,6 @@ class Synthesizer:
                 "its intensities are on another scale than the pictures that the model was trained on, so it was "
                 "scaled by its own percentiles"
             )
+        if learnt.scope is not None:
+            doubts += learnt.scope.objections(look_of(prepared))
         return doubts

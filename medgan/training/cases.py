@@ -18,6 +18,7 @@ from medgan.contrasts import other
 from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError
 from medgan.files import sha256, whole_file, write_json
 from medgan.models import Domain
+from medgan.models.scope import Look, Scope, look_of
 from medgan.preparation import IntensityRange, Prepared, find_foreground, measure_range, median_range, prepare
 from medgan.recipe import Recipe
 from medgan.scans import Found, Scan, read_scan
@@ -25,7 +26,7 @@ from medgan.scans.finding import picture_rank, search
 from medgan.scans.shown_paths import shown_path
 
 _HEAD_SHARE = 0.02
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Case:
         digest: SHA-256 of `image`.
         warnings: what the user should know.
         appearance: the contrast that its intensities look like, or None.
+        look: what it is like, for the model to remember.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Case:
     digest: str
     warnings: tuple[str, ...]
     appearance: str | None = None
+    look: Look | None = None
 
     def voxels(self) -> npt.NDArray[np.float16]:
         """The image, mapped from disk: only what is looked at is read."""
@@ -91,6 +94,7 @@ class Cases:
         """What the model will say of them."""
         spacings = np.array([case.spacing for case in self.cases])
         bits = {case.bits for case in self.cases}
+        looks = [case.look for case in self.measured if case.look is not None]
         return Domain(
             intensity=median_range([case.intensity for case in self.measured]),
             scans=len(self.cases),
@@ -101,6 +105,7 @@ class Cases:
             fingerprint=hashlib.sha256(
                 "".join(sorted(case.digest for case in self.cases)).encode()
             ).hexdigest(),
+            scope=Scope.of(looks) if looks else None,
         )
 
 
@@ -235,6 +240,7 @@ def keep_prepared(
     known: dict[str, Any] = json.loads(facts.read_text(encoding="utf-8"))
     guess = known.pop("contrast")
     known["intensity"] = IntensityRange(**known["intensity"])
+    known["look"] = Look(**known["look"])
     known = {field: _tuples(value) for field, value in known.items()}
     return Case(name=name, image=image, rank=rank, **known), guess
 
@@ -258,6 +264,7 @@ def _facts(scan: Scan, prepared: Prepared) -> dict[str, Any]:
         "warnings": [*scan.warnings, *prepared.warnings],
         "contrast": scan.contrast,
         "appearance": prepared.appearance.contrast,
+        "look": look_of(prepared).model_dump(mode="json"),
     }
 
 

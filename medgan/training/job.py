@@ -14,9 +14,9 @@ import torch
 
 from medgan import __version__
 from medgan.devices import DeviceChoice, choose_precision
-from medgan.errors import InterruptedByUserError, ModelRefusedError
+from medgan.errors import InterruptedByUserError, MedganError, ModelRefusedError, OutputNotWrittenError
 from medgan.files import write_json
-from medgan.models import History, save_model
+from medgan.models import History, load_model, save_model
 from medgan.recipe import Recipe, save_recipe
 from medgan.training.anatomies import Anatomies
 from medgan.training.cases import Cases, is_cached
@@ -36,10 +36,12 @@ from medgan.training.report import Report
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.selection import Selection
+from medgan.training.simulated import held_out_pairs
 from medgan.training.start import Start, begin
 from medgan.training.state import Kept, TrainingState
 from medgan.training.streaming import PairStream
 from medgan.training.summary import draw_summary
+from medgan.uncertainty import calibrate, keep_calibration
 
 _SEEDS = 2**31
 
@@ -207,6 +209,26 @@ class Job:
             ),
         )
 
+    def calibrate(self) -> None:
+        """Let the finished model know how far off it is, by heads that it was not trained on."""
+        heads = self.recipe.training.calibration_heads
+        if not heads:
+            return
+        try:
+            model = load_model(self.folder / "model")
+            found = calibrate(
+                model,
+                held_out_pairs(self.recipe, self.domains, seed=self.seed),
+                made_from="simulated",
+                device=str(self.device.device),
+                advance=lambda done: self.observer.preparing("calibration", done, heads),
+            )
+            keep_calibration(model, found)
+        except OutputNotWrittenError:
+            raise
+        except MedganError as error:
+            self.observer.warned(f"the model does not know how far off it is: {error.cause}")
+
     def _train(self, trainer: CycleGANTrainer, plan: Plan) -> None:
         checkpoints = Checkpoints(
             self.folder / "checkpoints",
@@ -247,6 +269,7 @@ class Job:
             )
         if kept is not None:
             self.save_model(trainer, kept)
+        self.calibrate()
         step = trainer.training.step if kept is None else kept.step
         write_json(self.folder / "run.json", {**self.facts(), "model": {"step": step, "why": chosen}})
         self.observer.chose(chosen)

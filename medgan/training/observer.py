@@ -33,7 +33,10 @@ class Observer:
     """Base of observers; every method may be left out."""
 
     def preparing(self, contrast: str, done: int, total: int) -> None:
-        """`done` of `total` scans of a contrast (or `simulated` heads, or `paired` ones) are prepared."""
+        """`done` of `total` scans of a contrast (or `simulated` heads, or `paired` ones) are prepared.
+
+        `calibration` tells of held-out heads that the finished model is judged on.
+        """
 
     def planned(self, plan: Plan) -> None:
         """What was found and what will be done, before the first step."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from medgan.contrasts import CONTRASTS
 from medgan.recipe import Recipe
 from medgan.scans.scan import Scan, Source
 from medgan.simulation import Head, procedural_head, simulate_contrast
@@ -16,6 +17,8 @@ from medgan.training.cases import Case, Cases, cache_key, keep_prepared
 _FIELD_OF_VIEW = (180.0, 215.0, 170.0)
 _FINEST = 1.0
 _FIRST_SEED = 1_000_000
+_FIRST_HELD_OUT = 10**13
+"""Beyond the seeds that any training draws heads from."""
 _VERSION = 1
 
 
@@ -59,6 +62,26 @@ def simulate_pairs(
             pairs[key].append(replace(case, head=first.head, slices=first.slices))
         advance(index + 1, recipe.simulation.heads)
     return {key: Cases(key, tuple(cases), (), ()) for key, cases in pairs.items()}
+
+
+def held_out_pairs(recipe: Recipe, domains: Mapping[str, Cases], *, seed: int) -> Iterator[dict[str, Scan]]:
+    """`recipe.training.calibration_heads` heads like those of `simulate_pairs`, of people that no training has seen."""
+    spacing, thickness = _grid(recipe, domains)
+    for index in range(recipe.training.calibration_heads):
+        yield held_out_pair(seed * 1000 + index, spacing=spacing, thickness=thickness)
+
+
+def held_out_pair(number: int, *, spacing: float, thickness: int) -> dict[str, Scan]:
+    """One of these heads in both contrasts.
+
+    Args:
+        number: of the head, 0 or more.
+        spacing: edge of a pixel in mm.
+        thickness: pixels that a slice is thick.
+    """
+    seed = _FIRST_HELD_OUT + number
+    head = _head(seed, spacing)
+    return {key: _scan(head, key, seed, thickness) for key in CONTRASTS}
 
 
 def _grid(recipe: Recipe, domains: Mapping[str, Cases]) -> tuple[float, int]:

@@ -16,6 +16,7 @@ SETTINGS = (
     "discriminator.channels=4",
     "discriminator.layers=2",
     "training.precision=float32",
+    "training.calibration_heads=0",
 )
 """Changes to the default recipe; each use adds how long it trains, and what it tries."""
 

@@ -1,6 +1,10 @@
 """Put a trained model into the package: under its name, with data, licences, and the figures of `validate.py`.
 
-python pipelines/default_model/publish.py --model refined/model --validation validation.json --subject refined
+With pairs, which no training has seen either, or label maps, as `validate.py` takes them, the model also learns how far
+off it is, for `medgan synthesize --uncertainty`; without them it keeps what it knew.
+
+    python pipelines/default_model/publish.py --model refined/model --validation validation.json --subject refined \\
+        --pair NAME T1.nii.gz T2.nii.gz MASK.nii.gz --labels head_labels/seg_19.nii.gz head_labels/seg_20.nii.gz
 """
 
 from __future__ import annotations
@@ -13,12 +17,15 @@ from typing import Any
 
 import numpy as np
 import yaml
+from validate import pairs
 
 from medgan.contrasts import contrast, other
 from medgan.models import load_model
+from medgan.models.calibration import MadeFrom
 from medgan.models.catalogue import DEFAULT, WEIGHTS
 from medgan.models.parts import About, Figures
 from medgan.models.publishing import publish_model
+from medgan.uncertainty import calibrate
 
 _ABOUT = Path(__file__).parent / "about.yaml"
 _SHOWN = {"ssim": "SSIM", "r": "r", "psnr": "PSNR"}
@@ -76,12 +83,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True, help="what validate.py wrote")
     parser.add_argument("--subject", required=True, help="the model's name in it")
+    parser.add_argument("--pair", nargs="+", action="append", default=[], metavar="NAME T1 T2 [MASK]")
+    parser.add_argument("--labels", nargs="+", type=Path, default=[], help="label maps kept out of training")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=WEIGHTS / DEFAULT)
     options = parser.parse_args(arguments)
     rows = json.loads(options.validation.read_text(encoding="utf-8"))["Rows"]
     told = yaml.safe_load(_ABOUT.read_text(encoding="utf-8"))
     about = About.model_validate(told | {"figures": figures(rows, options.subject)})
-    publish_model(load_model(options.model), options.out, name=DEFAULT, about=about)
+    model = load_model(options.model)
+    calibration = None
+    if options.pair or options.labels:
+        made_from: MadeFrom = (
+            "both" if options.pair and options.labels else "acquired" if options.pair else "simulated"
+        )
+        scans = (pair.scans for pair in pairs(parser, options))
+        calibration = calibrate(model, scans, made_from=made_from, device=options.device)
+        for one in calibration:
+            print(f"to {contrast(one.target).label}: {one.in_words}")
+    publish_model(model, options.out, name=DEFAULT, about=about, calibration=calibration)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         for _, target in DIRECTIONS
     }
     rows: list[dict[str, Any]] = []
-    for pair in _pairs(parser, options):
+    for pair in pairs(parser, options):
         started = time.perf_counter()
         new = judge(pair, synthesizers, beside=not options.no_baselines)
         print(table(new) if not rows else table(new).partition("\n")[2], flush=True)
@@ -194,7 +194,8 @@ def named_models(given: Sequence[str]) -> dict[str, Model]:
     return models
 
 
-def _pairs(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Iterator[Pair]:
+def pairs(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Iterator[Pair]:
+    """The pairs that `--pair` and `--labels` name."""
     for name, *files in options.pair:
         if len(files) not in (2, 3):
             parser.error(f"--pair {name} takes a T1w, a T2w and perhaps a mask")

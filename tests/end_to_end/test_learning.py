@@ -36,6 +36,7 @@ CHEAP = (
     "training.precision=float32",
     "training.checkpoint_seconds=1000",
     "training.preview_seconds=1000",
+    "training.calibration_heads=0",
     "training.epochs=1",
 )
 UNPAIRED = ("simulation.heads=0",)

@@ -22,7 +22,7 @@ from medgan.simulation import Anatomy, Variety, procedural_head, simulate_volume
 from medgan.simulation.anatomy import brain_distance
 
 SCRIPTS = Path(__file__).parents[2] / "pipelines" / "default_model"
-NAMES = ("average", "grids", "register_pairs", "brain_masks", "validate", "lesions")
+NAMES = ("average", "grids", "register_pairs", "brain_masks", "validate", "lesions", "publish")
 
 
 @pytest.fixture
@@ -141,6 +141,32 @@ def test_a_validation_judges_both_directions_beside_the_baselines(
         for direction in ("T1w to T2w", "T2w to T1w")
         for subject in ("copy", "histogram", "tiny")
     }
+
+
+def test_a_published_model_learns_how_far_it_is_off(
+    script: Callable[[str], ModuleType], tiny_run: Path, head: Callable[..., Path], tmp_path: Path
+) -> None:
+    pairs: list[str] = []
+    for person in (5, 6):
+        files = [str(head(tmp_path / f"{key}_{person}.nii.gz", key, person)) for key in ("t1", "t2")]
+        pairs += ["--pair", f"p{person}", *files]
+    (tmp_path / "validation.json").write_text('{"Rows": []}')
+    arguments = [
+        "--model",
+        str(tiny_run),
+        "--validation",
+        str(tmp_path / "validation.json"),
+        "--subject",
+        "tiny",
+    ]
+    script("publish").main([*arguments, "--out", str(tmp_path / "brain"), *pairs])
+    found = load_model(tmp_path / "brain").manifest.calibration
+    assert {(one.target, one.made_from, one.pairs) for one in found} == {
+        ("t2", "acquired", 2),
+        ("t1", "acquired", 2),
+    }
+    script("publish").main([*arguments, "--out", str(tmp_path / "plain")])
+    assert load_model(tmp_path / "plain").manifest.calibration == ()
 
 
 def test_a_model_beats_the_histogram_only_in_both_figures(script: Callable[[str], ModuleType]) -> None:

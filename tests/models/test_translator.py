@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from medgan.synthesis.translate import Translator
+from medgan.models.translator import Translator
 
 CPU = torch.device("cpu")
 
@@ -79,7 +79,7 @@ def test_a_slab_holds_the_slices_below_and_above_and_repeats_the_last_at_the_end
 
 
 def test_large_volumes_go_through_in_groups_of_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medgan.synthesis.translate._PIXELS_AT_ONCE", 4 * 6 * 3)
+    monkeypatch.setattr("medgan.models.translator._PIXELS_AT_ONCE", 4 * 6 * 3)
     generator, told = Pick(0), []
     translator = Translator(
         generator, spatial_dims=2, slab=1, patch=None, device=CPU, precision=torch.float32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from monai.inferers import SlidingWindowInferer
 from torch import nn
 from torch.nn import functional
 
+from medgan.devices import choose_precision
+from medgan.models.folder import Model
 from medgan.preparation.slabs import slab_planes
 
 _PIXELS_AT_ONCE = 1 << 20
@@ -41,30 +43,58 @@ class Translator:
         self.spatial_dims, self.slab, self.patch = spatial_dims, slab, patch
         self.device, self.precision = device, precision
 
+    @classmethod
+    def of(cls, model: Model, target: str, device: torch.device) -> Translator:
+        """The network of a model that makes `target`, on a device.
+
+        Raises:
+            ModelRefusedError: the model has no such direction, or is damaged.
+        """
+        recipe = model.manifest.recipe
+        return cls(
+            model.generator(target),
+            spatial_dims=recipe.spatial_dims,
+            slab=model.manifest.slab,
+            patch=recipe.sampling.crop,
+            device=device,
+            precision=choose_precision(recipe.training.precision, device),
+        )
+
+    def seen(self, planes: Sequence[int], depth: int, slab_step: int) -> list[int]:
+        """The slices that lie in the slabs around some slices, in order."""
+        return sorted({near for one in planes for near in slab_planes(one, depth, self.slab, slab_step)})
+
     @torch.inference_mode()
     def __call__(
-        self, image: torch.Tensor, *, slab_step: int, advance: Callable[[int, int], None]
+        self,
+        image: torch.Tensor,
+        *,
+        slab_step: int,
+        planes: Sequence[int] | None = None,
+        advance: Callable[[int, int], None] = lambda done, total: None,
     ) -> torch.Tensor:
         """(1, X, Y, Z) in [-1, 1] on the CPU -> the same of the target contrast.
 
         Args:
             image: the prepared volume.
             slab_step: how many of its slices lie between two of a slab.
+            planes: the slices that are wanted (2D); the others stay -1. All where it is None.
             advance: told how many of how many slices are done (2D).
         """
         if self.spatial_dims == 3:
             return self._patches(image)
         _, width, height, depth = image.shape
-        made = torch.empty_like(image)
+        wanted = list(range(depth) if planes is None else planes)
+        made = torch.full_like(image, -1.0)
         group = max(1, _PIXELS_AT_ONCE // (width * height))
-        for first in range(0, depth, group):
-            planes = range(first, min(first + group, depth))
+        for first in range(0, len(wanted), group):
+            some = wanted[first : first + group]
             slabs = torch.stack(
-                [image[0, :, :, slab_planes(plane, depth, self.slab, slab_step)] for plane in planes]
+                [image[0, :, :, slab_planes(plane, depth, self.slab, slab_step)] for plane in some]
             ).permute(0, 3, 1, 2)
             middle = self._run(slabs)[:, self.slab // 2]
-            made[0, :, :, first : first + len(planes)] = middle.permute(1, 2, 0)
-            advance(first + len(planes), depth)
+            made[0, :, :, some] = middle.permute(1, 2, 0)
+            advance(first + len(some), len(wanted))
         return made
 
     def _patches(self, image: torch.Tensor) -> torch.Tensor:

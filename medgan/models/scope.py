@@ -1,0 +1,153 @@
+"""What the scans were like that a model learnt from, in numbers that name no one, and whether another is like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from medgan.models.parts import Part
+from medgan.preparation import Prepared
+
+Triple = tuple[float, float, float]
+
+LEVELS = (np.arange(32) + 0.5) / 32
+"""Shares of the head's voxels whose intensities are kept."""
+_ALWAYS_NEAR = 0.06
+"""Of the range: a distribution that is no farther is never called far, however alike the training scans were."""
+_TIMES_THEIRS = 2.0
+"""A distribution is far from this many times the distance of the training scans among themselves."""
+_SPACING_ROOM = 1.5
+_EXTENT_ROOM = 1.25
+_AXES = ("from left to right", "from back to front", "from foot to head")
+
+
+class Look(Part):
+    """One scan in a few numbers.
+
+    Attributes:
+        flat: whether it is a single slice, which tells little of the head.
+        spacing: the scan's own voxel size in mm, towards right, anterior and superior; None for a picture.
+        head: size of the head that it shows in mm; None for a picture.
+        quantiles: of the prepared intensities in the head, 0 to 1, at `LEVELS`.
+    """
+
+    flat: bool
+    spacing: Triple | None
+    head: Triple | None
+    quantiles: tuple[float, ...] = Field(min_length=len(LEVELS), max_length=len(LEVELS))
+
+
+def look_of(prepared: Prepared) -> Look:
+    """A scan in a few numbers; holds no name."""
+    frame, known = prepared.frame, prepared.scan.source.kind != "picture"
+    spacing = np.sqrt((frame.canonical_affine[:3, :3] ** 2).sum(axis=0))
+    occupied = [
+        np.flatnonzero(prepared.head.any(axis=tuple(other for other in range(3) if other != axis)))
+        for axis in range(3)
+    ]
+    size = [(held[-1] - held[0] + 1) * side for held, side in zip(occupied, spacing, strict=True)]
+    inside = (prepared.image[prepared.foreground].numpy() + 1) / 2
+    return Look(
+        flat=frame.canonical[2] == 1,
+        spacing=_triple(spacing) if known else None,
+        head=_triple(size) if known else None,
+        quantiles=tuple(round(float(value), 4) for value in np.quantile(inside, LEVELS))
+        if inside.size
+        else (0.0,) * len(LEVELS),
+    )
+
+
+class Scope(Part):
+    """What the scans of one contrast were like.
+
+    Attributes:
+        flat: whether they were single slices.
+        spacings: smallest and largest voxel size in mm along each axis; None for pictures.
+        heads: smallest and largest size in mm that a head had along each axis; None for pictures.
+        quantiles: of the prepared intensities in the head, at `LEVELS`, mean over the scans (their Wasserstein
+            barycentre).
+        apart: Wasserstein distance, in shares of the range, of the scan farthest from the mean of the others; None for
+            a single scan.
+    """
+
+    flat: bool
+    spacings: tuple[tuple[float, float], ...] | None = Field(None, min_length=3, max_length=3)
+    heads: tuple[tuple[float, float], ...] | None = Field(None, min_length=3, max_length=3)
+    quantiles: tuple[float, ...] = Field(min_length=len(LEVELS), max_length=len(LEVELS))
+    apart: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _ranges_are_some(self) -> Scope:
+        if any(not 0 < low <= high for low, high in (*(self.spacings or ()), *(self.heads or ()))):
+            raise ValueError("a range runs from its smaller end, above 0, to its larger one")
+        return self
+
+    @classmethod
+    def of(cls, looks: Sequence[Look]) -> Scope:
+        """Of one scan or more; single slices count where there is nothing else."""
+        looks = [look for look in looks if not look.flat] or looks
+        quantiles = np.array([look.quantiles for look in looks])
+        total, apart = quantiles.sum(axis=0), None
+        if len(looks) > 1:
+            others = (total - quantiles) / (len(looks) - 1)
+            apart = round(float(np.abs(quantiles - others).mean(axis=1).max()), 4)
+        return cls(
+            flat=looks[0].flat,
+            spacings=_ranges([look.spacing for look in looks if look.spacing is not None]),
+            heads=_ranges([look.head for look in looks if look.head is not None]),
+            quantiles=tuple(round(float(value), 4) for value in total / len(looks)),
+            apart=apart,
+        )
+
+    def distance(self, look: Look) -> float:
+        """Wasserstein 1 distance of a scan's intensities from those of the training, in shares of the range."""
+        return float(np.abs(np.subtract(look.quantiles, self.quantiles)).mean())
+
+    def objections(self, look: Look) -> list[str]:
+        """In what a scan is far from what the model was trained on, one sentence each; nothing where it is near."""
+        found = []
+        if look.flat == self.flat:  # a slice has other intensities than the head that it is of
+            far = max(_ALWAYS_NEAR, _TIMES_THEIRS * (self.apart or 0.0))
+            if (distance := self.distance(look)) > far:
+                found.append(
+                    "its intensities are distributed unlike those of the scans that the model was trained on "
+                    f"(Wasserstein distance {distance:.2f} of the range, where up to {far:.2f} is near)"
+                )
+        if look.spacing is not None and self.spacings is not None:
+            found += _outside(look.spacing, self.spacings, "its voxels are", _SPACING_ROOM, flat=look.flat)
+        if look.head is not None and self.heads is not None:
+            found += _outside(
+                look.head, self.heads, "the head that it shows is", _EXTENT_ROOM, flat=look.flat or self.flat
+            )
+        return found
+
+
+def _outside(
+    sizes: Triple, known: Sequence[tuple[float, float]], what: str, room: float, *, flat: bool
+) -> list[str]:
+    """A sentence for each axis along which a size is beyond the known range by more than a factor."""
+    axes = list(zip(_AXES, sizes, known, strict=True))[: 2 if flat else 3]
+    return [
+        f"{what} {size:.3g} mm long {axis}, and the model was trained on {_range(low, high)} mm"
+        for axis, size, (low, high) in axes
+        if not low / room <= size <= high * room
+    ]
+
+
+def _range(low: float, high: float) -> str:
+    shown = f"{low:.3g}", f"{high:.3g}"
+    return shown[0] if shown[0] == shown[1] else " to ".join(shown)
+
+
+def _ranges(sizes: Sequence[Triple]) -> tuple[tuple[float, float], ...] | None:
+    if not sizes:
+        return None
+    return tuple((float(axis.min()), float(axis.max())) for axis in np.array(sizes).T)
+
+
+def _triple(values: npt.ArrayLike) -> Triple:
+    x, y, z = (round(float(value), 3) for value in np.asarray(values))
+    return x, y, z
