@@ -49,6 +49,7 @@ def write_extras(synthetic: Synthetic, plan: Plan, sidecar: Mapping[str, Any]) -
             sidecar=sidecar,
             description=synthetic.description,
             learnt=(synthetic.range.low, synthetic.range.high),
+            uncertainty=None if synthetic.maps is None else synthetic.maps.expected,
         )
 
 

@@ -137,6 +137,11 @@ def _check_text(path: Path) -> None:
         raise ValueError("the text is cut")
 
 
+def _check_page(path: Path) -> None:
+    if not path.read_text(encoding="utf-8").rstrip().endswith("</html>"):
+        raise ValueError("the page has no end")
+
+
 _CHECKS: dict[str, Callable[[Path], object]] = {
     ".safetensors": _check_safetensors,
     ".json": _check_json,
@@ -148,4 +153,5 @@ _CHECKS: dict[str, Callable[[Path], object]] = {
     ".npy": _check_array,
     ".yaml": _check_recipe,
     ".md": _check_text,
+    ".html": _check_page,
 }

@@ -293,7 +293,7 @@ def test_a_damaged_model_is_refused_before_anything_is_written(
     assert done.code == 4
     assert "checksum" in done.err
     assert not (tmp_path / "t2.nii.gz").exists()
-    assert synthesize(scan, "-o", tmp_path / "t1.nii.gz", target="t1", model=tmp_path / "model").code == 0
+    assert synthesize(scan, "-o", tmp_path / "t1.nii.gz", target="t1", model=tmp_path / "model").code == 4
 
 
 @pytest.mark.parametrize(("device", "code"), [("gpu", 2), ("cpu:3", 2), ("cuda:99", 6)])

@@ -188,3 +188,22 @@ def test_a_name_that_is_too_long_for_its_preview_is_refused(
     assert done.code == 2
     assert "to which nothing can be added" in done.err
     assert synthesize(long, "-o", tmp_path / "out", looks=("--report",)).code == 0
+
+
+def test_the_page_lays_the_uncertainty_over_the_result(
+    medgan: Any, calibrated: Path, scan: Path, tmp_path: Path
+) -> None:
+    options = ("--target", "t2", "--model", calibrated, "--device", "cpu", "-q")
+    done = medgan("synthesize", scan, *options, "--uncertainty", "--report", "-o", tmp_path / "t2.nii.gz")
+    assert done.code == 0, done.err
+    page = (tmp_path / "t2.html").read_text(encoding="utf-8")
+    assert 'id="viewer-uncertainty"' in page
+    assert 'id="volume-uncertainty"' in page
+    assert "as a share of the range between the percentiles 0.5 and 99.5 of the head" in page
+    said = json.loads((tmp_path / "t2.json").read_text())["Medgan"]["OutputSHA256"]
+    assert sorted(said) == [
+        "t2.html",
+        "t2.nii.gz",
+        "t2_desc-medganBound90.nii.gz",
+        "t2_desc-medganUncertainty.nii.gz",
+    ]

@@ -60,6 +60,7 @@ def by_model(tiny_model: Any) -> Any:
     def call(source: Any) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Voxels were resampled")
+            warnings.filterwarnings("ignore", message="its (intensities|voxels) are|the head that it shows")
             return package.synthesize(source, target="t2", model=tiny_model, device="cpu")
 
     return call
