@@ -15,8 +15,9 @@ Triple = tuple[float, float, float]
 
 LEVELS = (np.arange(32) + 0.5) / 32
 """Shares of the head's voxels whose intensities are kept."""
-_ALWAYS_NEAR = 0.06
-"""Of the range: a distribution that is no farther is never called far, however alike the training scans were."""
+_ALWAYS_NEAR = 0.15
+"""Of the range: a distribution that is no farther is never called far, however alike the few training scans were.
+So far apart lie sound heads of other scanners."""
 _TIMES_THEIRS = 2.0
 """A distribution is far from this many times the distance of the training scans among themselves."""
 _SPACING_ROOM = 1.5

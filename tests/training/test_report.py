@@ -11,6 +11,7 @@ import pytest
 from medgan.training import Observer, Status, train
 from medgan.training import report as module
 from medgan.training.monitor import Finding
+from medgan.training.plan import Estimate
 
 
 def page(run: Path) -> str:
@@ -106,8 +107,13 @@ def test_curves_are_drawn_for_every_loss_that_was_recorded(tiny_run: Path) -> No
     assert "Learning rate" in drawn
 
 
-def test_a_training_that_diverged_says_so_on_its_page(tiny: Any, head_folders: Any, tmp_path: Path) -> None:
+def test_a_training_that_diverged_says_so_on_its_page(
+    tiny: Any, head_folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from medgan.errors import ModelRefusedError
+
+    # It would diverge there already, before there is a page.
+    monkeypatch.setattr("medgan.training.job.estimate", lambda trial, *, first_step: Estimate(1.0, 1.0, None))
 
     run = tmp_path / "run"
     with pytest.raises(ModelRefusedError, match="diverged"):
