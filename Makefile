@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 PYTHON := python
 endif
 
-.PHONY: demo test lint bench soak audit clean
+.PHONY: demo test lint notebook bench soak audit clean
 
 demo: $(VENV)/.installed  ## Set up, train for two minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
@@ -20,6 +20,10 @@ lint: $(VENV)/.installed-dev  ## Style and types
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
+
+notebook: $(VENV)/.installed  ## Run the tutorial from top to bottom, and keep what it shows
+	"$(BIN)/python" -m pip install --quiet --editable ".[notebook]"
+	"$(BIN)/python" -m jupyter nbconvert --log-level WARN --execute --inplace docs/tutorials/cyclegan.ipynb
 
 bench: $(VENV)/.installed  ## Time and memory of training steps
 	"$(BIN)/python" pipelines/benchmarks/training_step.py

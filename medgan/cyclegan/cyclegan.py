@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,12 +38,16 @@ class Weights:
 
 @dataclass
 class Translation:
-    """What the generators made in one step, by the contrast of the images, (N, C, ...) in [-1, 1]."""
+    """What the generators made in one step, by the contrast of the images, (N, C, ...) in [-1, 1].
+
+    `known` is what was made of each of the pairs that were shown beside the real images.
+    """
 
     real: Images
     fake: Images
     back: Images
     same: Images
+    known: tuple[Images, ...] = ()
 
 
 class CycleGAN(nn.Module):
@@ -88,23 +92,36 @@ class CycleGAN(nn.Module):
         self.structure = StructureLoss(spatial_dims)
         self.supervised = SupervisedLoss(spatial_dims, squared=squared, ssim=ssim)
 
-    def translate(self, real: Mapping[str, torch.Tensor], *, identity: bool = True) -> Translation:
-        """Both ways there and back; each generator sees its sources and its own contrast in one pass.
+    def translate(
+        self,
+        real: Mapping[str, torch.Tensor],
+        *,
+        identity: bool = True,
+        pairs: Sequence[Mapping[str, torch.Tensor]] = (),
+    ) -> Translation:
+        """Both ways there and back; each generator sees all that it is shown at first in one pass.
 
         Args:
-            real: (N, C, ...) images by contrast.
+            real: (N, C, ...) images by contrast; none while there are pairs alone.
             identity: whether the generators are also shown the contrast that they make.
+            pairs: images whose partner is known, as for `supervised_loss`.
         """
         fake: Images = {}
         same: Images = {}
+        known: tuple[Images, ...] = tuple({} for _ in pairs)
         for target, source in self.other.items():
-            if identity:
-                made = self.generators[target](torch.cat([real[source], real[target]]))
-                fake[target], same[target] = made.split([len(real[source]), len(real[target])])
-            else:
-                fake[target] = self.generators[target](real[source])
-        back = {key: self.generators[key](fake[other]) for key, other in self.other.items()}
-        return Translation(real=dict(real), fake=fake, back=back, same=same)
+            shown = [one.get(f"{source}{SEEN}", one[source]) for one in pairs]
+            if real:
+                shown += [real[source], real[target]] if identity else [real[source]]
+            made = iter(_in_one_pass(self.generators[target], shown))
+            for images in known:
+                images[target] = next(made)
+            if real:
+                fake[target] = next(made)
+            if real and identity:
+                same[target] = next(made)
+        back = {key: self.generators[key](fake[other]) for key, other in self.other.items() if real}
+        return Translation(real=dict(real), fake=fake, back=back, same=same, known=known)
 
     def generator_losses(
         self, made: Translation, weights: Weights, chance: torch.Generator
@@ -130,19 +147,19 @@ class CycleGAN(nn.Module):
         return total, {name: value.item() for name, value in parts.items()}
 
     def supervised_loss(
-        self, pairs: Mapping[str, torch.Tensor], *, name: str = "simulated"
+        self, pairs: Mapping[str, torch.Tensor], made: Images, *, name: str = "simulated"
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """The error of both generators on images whose partner is known, and its absolute parts.
 
         Args:
             pairs: (N, C, ...) images by contrast; where there is one, `t1_seen` is translated in the place of `t1`.
+            made: what `translate` made of them.
             name: of the parts in the record, such as `simulated_t2`.
         """
         total = torch.zeros((), device=next(iter(pairs.values())).device)
         record: dict[str, float] = {}
-        for key, other in self.other.items():
-            made = self.generators[key](pairs.get(f"{other}{SEEN}", pairs[other]))
-            loss, absolute = self.supervised(made, pairs[key])
+        for key in self.other:
+            loss, absolute = self.supervised(made[key], pairs[key])
             total = total + loss
             record[f"{name}_{key}"] = absolute.item()
         return total, record
@@ -172,3 +189,14 @@ class CycleGAN(nn.Module):
             record[f"real_{key}"] = of_real[0].mean().item()
             record[f"fake_{key}"] = of_fake[0].mean().item()
         return total, record
+
+
+def _in_one_pass(network: nn.Module, batches: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """What a network makes of each batch; together where they are of one size, since few large passes cost less.
+
+    The networks scale every image by itself (instance norm), so that neighbours in a batch change nothing.
+    """
+    if len({batch.shape[1:] for batch in batches}) > 1:
+        return [network(batch) for batch in batches]
+    together: torch.Tensor = network(torch.cat(list(batches)))
+    return torch.split(together, [len(batch) for batch in batches])

@@ -134,19 +134,25 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         autocast = torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed)
         record: dict[str, float] = {}
         loss = torch.zeros((), device=self.torch_device)
-        with autocast:
-            if real:
-                gan.discriminators.requires_grad_(False)
-                made = gan.translate(real, identity=weights.identity > 0)
-                loss, record = gan.generator_losses(made, weights, chance)
-            for name, weight, known in (
+        known = [
+            (name, weight, images)
+            for name, weight, images in (
                 ("simulated", self.simulated_weight, pairs),
                 ("paired", self.paired_weight, acquired),
-            ):
-                if known:
-                    supervised, more = gan.supervised_loss(known, name=name)
-                    loss = loss + weight * supervised
-                    record |= more
+            )
+            if images
+        ]
+        with autocast:
+            gan.discriminators.requires_grad_(False)
+            made = gan.translate(
+                real, identity=weights.identity > 0, pairs=[images for _, _, images in known]
+            )
+            if real:
+                loss, record = gan.generator_losses(made, weights, chance)
+            for (name, weight, images), of_them in zip(known, made.known, strict=True):
+                supervised, more = gan.supervised_loss(images, of_them, name=name)
+                loss = loss + weight * supervised
+                record |= more
         _update(training.generator_optimiser, loss)
         if real:
             with autocast:

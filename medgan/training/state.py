@@ -50,7 +50,7 @@ class TrainingState:
         ).to(device)
         self.averaged = copy.deepcopy(self.gan.generators).requires_grad_(False).eval()
         settings = recipe.optimiser
-        betas, fused = (settings.beta1, settings.beta2), device.type == "cuda"
+        betas, fused = (settings.beta1, settings.beta2), device.type in ("cuda", "cpu")
         self.generator_optimiser = torch.optim.Adam(
             self.gan.generators.parameters(), lr=settings.learning_rate, betas=betas, fused=fused
         )
@@ -73,8 +73,8 @@ class TrainingState:
         The decay grows with the steps at first, so that the average is not held back by the random start.
         """
         decay = min(self.recipe.optimiser.ema, (1 + self.step) / (10 + self.step))
-        for kept, new in zip(self.averaged.parameters(), self.gan.generators.parameters(), strict=True):
-            kept.lerp_(new, 1 - decay)
+        kept: list[torch.Tensor] = list(self.averaged.parameters())
+        torch._foreach_lerp_(kept, list[torch.Tensor](self.gan.generators.parameters()), 1 - decay)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything in tensors, by flat names, on the CPU."""

@@ -44,7 +44,7 @@ def measure(recipe_name: str, size: int, device_name: str, steps: int) -> dict[s
     seconds = []
     for number in range(steps + 2):
         started = time.perf_counter()
-        trainer.step(real, {})
+        trainer.step(real, {}, {})
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         if number >= 2:

@@ -202,9 +202,31 @@ def test_the_history_is_of_fakes_without_their_gradients() -> None:
     assert not any(fake.requires_grad for history in gan.history.values() for fake in history.fakes)
 
 
+def known_loss(
+    gan: CycleGAN, pairs: dict[str, torch.Tensor], **options: str
+) -> tuple[torch.Tensor, dict[str, float]]:
+    (made,) = gan.translate({}, pairs=[pairs]).known
+    return gan.supervised_loss(pairs, made, **options)
+
+
+def test_pairs_shown_beside_real_images_change_nothing_for_either() -> None:
+    gan, real, pairs = small_gan(), batch(), batch(seed=1)
+    wider = {key: torch.cat([image, image], dim=-1) for key, image in pairs.items()}
+    for beside in (pairs, wider):
+        together, apart = gan.translate(real, pairs=[beside]), gan.translate(real)
+        (alone,) = gan.translate({}, pairs=[beside]).known
+        for expected, found in (
+            (apart.fake, together.fake),
+            (apart.back, together.back),
+            (alone, together.known[0]),
+        ):
+            for key, image in expected.items():
+                torch.testing.assert_close(found[key], image, rtol=1e-4, atol=1e-5)
+
+
 def test_the_loss_of_simulated_pairs_is_l1_of_both_directions_and_changes_generators_alone() -> None:
     gan, pairs = small_gan(), batch()
-    loss, record = gan.supervised_loss(pairs)
+    loss, record = known_loss(gan, pairs)
     for key, other in (("t1", "t2"), ("t2", "t1")):
         expected = (gan.generators[key](pairs[other]) - pairs[key]).abs().mean().item()
         assert record[f"simulated_{key}"] == pytest.approx(expected, rel=1e-5)
@@ -216,7 +238,7 @@ def test_the_loss_of_simulated_pairs_is_l1_of_both_directions_and_changes_genera
 
 def test_the_squared_error_and_the_dissimilarity_count_beside_the_absolute_one_by_their_weights() -> None:
     gan, pairs = small_gan(squared=2.0, ssim=0.5), batch()
-    loss, record = gan.supervised_loss(pairs, name="paired")
+    loss, record = known_loss(gan, pairs, name="paired")
     assert set(record) == {"paired_t1", "paired_t2"}
     squared, dissimilar = 0.0, 0.0
     for key, other in (("t1", "t2"), ("t2", "t1")):
@@ -237,12 +259,12 @@ def test_the_squared_error_and_the_dissimilarity_count_beside_the_absolute_one_b
 def test_what_is_seen_in_the_place_of_an_image_is_translated_and_the_image_stays_the_aim() -> None:
     gan, pairs = small_gan(), batch()
     seen = {f"{key}_seen": image * 0.5 for key, image in pairs.items()}
-    _, record = gan.supervised_loss(pairs | seen)
+    _, record = known_loss(gan, pairs | seen)
     expected = (gan.generators["t2"](pairs["t1"] * 0.5) - pairs["t2"]).abs().mean().item()
     assert record["simulated_t2"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_perfect_generators_have_no_loss_on_simulated_pairs() -> None:
     image = batch()["t1"]
-    loss, _ = gan_of(Negative, says=1.0).supervised_loss({"t1": image, "t2": -image})
+    loss, _ = known_loss(gan_of(Negative, says=1.0), {"t1": image, "t2": -image})
     assert loss.item() == 0

@@ -36,7 +36,7 @@ def test_the_held_out_head_is_one_grid_in_both_contrasts_and_all_kinds(tmp_path:
 
 @pytest.mark.slow
 def test_the_demonstration_beats_both_baselines_and_shows_it(tmp_path: Path) -> None:
-    shown = demonstrate(tmp_path / "demo", minutes=1.0, device="cpu")
+    shown = demonstrate(tmp_path / "demo", epochs=6, device="cpu")
     scores = json.loads((shown.folder / "scores.json").read_text(encoding="utf-8"))
     assert scores["protocol"]
     for one in shown.comparisons:

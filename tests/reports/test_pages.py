@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.fixture
-def pages(medgan: Any, head: Any, head_folders: Any, tmp_path: Path) -> dict[str, Path]:
+def pages(medgan: Any, head: Any, head_folders: Any, tiny_run: Path, tmp_path: Path) -> dict[str, Path]:
     """Pages by the command that writes them."""
     inspected = tmp_path / "data.html"
     done = medgan("inspect", head_folders.t1, head_folders.t2, "-q", "-o", inspected)
@@ -20,10 +20,14 @@ def pages(medgan: Any, head: Any, head_folders: Any, tmp_path: Path) -> dict[str
     )
     done = medgan("evaluate", made, truth, "--source", source, "-q", "-o", tmp_path / "judged")
     assert done.code == 0, done.err
-    return {"inspect": inspected, "evaluate": tmp_path / "judged" / "report.html"}
+    return {
+        "inspect": inspected,
+        "evaluate": tmp_path / "judged" / "report.html",
+        "train": tiny_run / "report.html",
+    }
 
 
-def test_pages_of_inspect_and_evaluate_stand_alone(pages: dict[str, Path], browser: Any) -> None:
+def test_pages_of_data_training_and_evaluation_stand_alone(pages: dict[str, Path], browser: Any) -> None:
     for command, page in pages.items():
         browser.appear(scheme="light")
         browser.open(page)

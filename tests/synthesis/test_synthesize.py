@@ -46,6 +46,10 @@ GRIDS: dict[str, npt.NDArray[np.float64]] = {
 }
 
 
+ON_ANY_GRID = pytest.mark.filterwarnings("ignore:its voxels are .* mm long:UserWarning")
+"""For tests of geometry, which hold on grids that the model has not seen as well."""
+
+
 def scan_on(grid: str, path: Path, head: Any, *, codes: tuple[int, int] = (1, 1)) -> Path:
     affine = GRIDS[grid]
     path = head(path, "t1", 1, affine=affine)
@@ -58,6 +62,7 @@ def scan_on(grid: str, path: Path, head: Any, *, codes: tuple[int, int] = (1, 1)
     return path
 
 
+@ON_ANY_GRID
 @pytest.mark.parametrize("grid", GRIDS)
 def test_shape_affine_codes_and_spacing_are_the_sources(
     grid: str, head: Any, tiny_run: Path, tmp_path: Path
@@ -174,6 +179,7 @@ def test_a_synthetic_scan_is_refused_unless_it_is_forced(head: Any, tiny_run: Pa
         medgan.synthesize(path, target="t2", model=tiny_run, force=True)
 
 
+@ON_ANY_GRID
 def test_a_3d_model_gives_every_voxel_of_any_volume(
     tiny: Any, head: Any, head_folders: Any, tmp_path: Path
 ) -> None:
