@@ -9,7 +9,7 @@ endif
 
 .PHONY: demo test lint notebook bench soak audit clean
 
-demo: $(VENV)/.installed  ## Set up, train for two minutes on procedural heads, show the result
+demo: $(VENV)/.installed  ## Set up, train for some minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
 	"$(BIN)/medgan" demo -o medgan-demo
 

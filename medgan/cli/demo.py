@@ -28,7 +28,7 @@ Example:
 @device_option
 @common_options
 def command(out: Path, device: str, quiet: bool, verbose: bool) -> None:
-    """Train for two minutes on procedural heads, and synthesise one that was held out.
+    """Train for some minutes on procedural heads, and synthesise one that was held out.
 
     The heads are made by code: other people in the T1w folder than in the T2w folder, as NIfTI, DICOM and PNG.
     The held-out head's true T2w and T1w are known, so the result is compared with them and with two baselines.

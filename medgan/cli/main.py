@@ -20,7 +20,7 @@ _COMMANDS = {
     "models": "List models: those that come with medgan, and one's own.",
     "inspect": "Show what medgan sees in files and folders.",
     "simulate": "Make T1w and T2w scans by physics, from label maps or from heads made by code.",
-    "demo": "Train and synthesise on procedural heads, in about two minutes.",
+    "demo": "Train and synthesise on procedural heads, in some minutes.",
 }
 
 _EPILOG = """\b
