@@ -36,7 +36,7 @@ from medgan.training.report import Report
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.selection import Selection
-from medgan.training.simulated import held_out_pairs
+from medgan.training.simulated import held_out_heads, held_out_pairs
 from medgan.training.start import Start, begin
 from medgan.training.state import Kept, TrainingState
 from medgan.training.streaming import PairStream
@@ -211,7 +211,7 @@ class Job:
 
     def calibrate(self) -> None:
         """Let the finished model know how far off it is, by heads that it was not trained on."""
-        heads = self.recipe.training.calibration_heads
+        heads = held_out_heads(self.recipe, self.domains)
         if not heads:
             return
         try:

@@ -19,6 +19,8 @@ _FINEST = 1.0
 _FIRST_SEED = 1_000_000
 _FIRST_HELD_OUT = 10**13
 """Beyond the seeds that any training draws heads from."""
+_HELD_OUT, _HELD_OUT_FINE, _COARSE = 16, 6, 1.8
+"""Heads of a calibration, those of pixels below so many mm, which take ten seconds or more each."""
 _VERSION = 1
 
 
@@ -64,10 +66,17 @@ def simulate_pairs(
     return {key: Cases(key, tuple(cases), (), ()) for key, cases in pairs.items()}
 
 
+def held_out_heads(recipe: Recipe, domains: Mapping[str, Cases]) -> int:
+    """How many heads a finished training is calibrated on: as asked for, or few where each takes long."""
+    if recipe.training.calibration_heads is not None:
+        return recipe.training.calibration_heads
+    return _HELD_OUT if _grid(recipe, domains)[0] >= _COARSE else _HELD_OUT_FINE
+
+
 def held_out_pairs(recipe: Recipe, domains: Mapping[str, Cases], *, seed: int) -> Iterator[dict[str, Scan]]:
-    """`recipe.training.calibration_heads` heads like those of `simulate_pairs`, of people that no training has seen."""
+    """`held_out_heads` heads like those of `simulate_pairs`, of people that no training has seen."""
     spacing, thickness = _grid(recipe, domains)
-    for index in range(recipe.training.calibration_heads):
+    for index in range(held_out_heads(recipe, domains)):
         yield held_out_pair(seed * 1000 + index, spacing=spacing, thickness=thickness)
 
 

@@ -58,14 +58,17 @@ def find_signs(
     mirrored = there(prepared.image.flip(1), slab_step=slab_step, planes=planes).flip(1)
     cycled = back(made.clamp(-1, 1), slab_step=slab_step, planes=planes)
     return Signs(
-        flip=_on_own_grid(prepared, made.clamp(-1, 1) - mirrored.clamp(-1, 1)),
-        cycle=_on_own_grid(prepared, cycled.clamp(-1, 1) - prepared.image),
+        flip=_on_own_grid(prepared, made.clamp(-1, 1) - mirrored.clamp(-1, 1), planes),
+        cycle=_on_own_grid(prepared, cycled.clamp(-1, 1) - prepared.image, planes),
     )
 
 
-def _on_own_grid(prepared: Prepared, difference: torch.Tensor) -> Floats:
-    """The size of a difference around each voxel, on the canonical grid of the scan."""
+def _on_own_grid(prepared: Prepared, difference: torch.Tensor, planes: Sequence[int] | None) -> Floats:
+    """The size of a difference around each voxel, on the canonical grid of the scan; of the wanted slices alone."""
     size = difference.abs() / 2
-    planes = size.permute(3, 0, 1, 2)
-    smooth: torch.Tensor = GaussianFilter(spatial_dims=2, sigma=_SMOOTHING)(planes).permute(1, 2, 3, 0)
+    wanted = list(range(size.shape[3]) if planes is None else planes)
+    smooth = torch.zeros_like(size)
+    smooth[..., wanted] = GaussianFilter(spatial_dims=2, sigma=_SMOOTHING)(
+        size[..., wanted].permute(3, 0, 1, 2)
+    ).permute(1, 2, 3, 0)
     return np.asarray(prepared.frame.unfit(smooth).clamp(0, 1)[0].numpy(), dtype=np.float32)
