@@ -154,7 +154,8 @@ class SimulationSettings(_Settings):
         0.25,
         ge=0,
         lt=1,
-        description="Share of the training in which the generators see simulated pairs alone.",
+        description="Share of the training in which the generators see simulated pairs alone; where steps are counted, "
+        "at least 120 of them but no more than half.",
     )
     weight: float = Field(
         0.5,

@@ -219,7 +219,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"batches of {recipe.sampling.batch_size} at {size}"
     )
     if recipe.simulation.heads:
-        streamed, warmup = recipe.simulation.on_the_fly, recipe.simulation.warmup
+        streamed, warmup = recipe.simulation.on_the_fly, plan.warmup
         heads = "heads drawn on the fly" if streamed else f"{recipe.simulation.heads} procedural heads"
         lines.append(
             f"The first {warmup:.0%} is a warm-up on simulated pairs of {heads}; they stay mixed in after that."

@@ -14,6 +14,7 @@ import torch
 from medgan.devices import DeviceChoice
 from medgan.recipe import Recipe
 from medgan.training.cases import Cases
+from medgan.training.schedule import warmup_share
 
 if TYPE_CHECKING:
     from medgan.training.engine import CycleGANTrainer
@@ -73,6 +74,11 @@ class Plan:
     parameters: tuple[int, int]
     estimate: Estimate
     start: str
+
+    @property
+    def warmup(self) -> float:
+        """The share in which the generators see simulated pairs alone."""
+        return warmup_share(self.recipe, self.steps)
 
 
 def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:

@@ -211,7 +211,7 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
         )
     simulation = plan.recipe.simulation
     if simulation.heads:
-        use = f"the first {simulation.warmup:.0%} is a warm-up on them" if simulation.warmup else "mixed in"
+        use = f"the first {plan.warmup:.0%} is a warm-up on them" if plan.warmup else "mixed in"
         rows.append(("Simulated pairs", f"of {simulation.heads} heads; {use}"))
     rows.append(("Acquired pairs", f"{plan.paired}" if plan.paired else "none: no real image is paired"))
     heights = "from matching heights of the head" if plan.matched else "at random"

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from medgan.cyclegan import Weights
 from medgan.recipe import Recipe
 
+_LEAST_WARMUP, _LARGEST_SHARE = 120, 0.5
+"""Steps that a warm-up takes at least, and the share of a training beyond which it does not go for their sake."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -54,7 +57,7 @@ class Schedule:
     @property
     def warmup(self) -> float:
         """The share in which the generators see simulated pairs alone."""
-        return self.recipe.simulation.warmup if self.recipe.simulation.heads else 0.0
+        return warmup_share(self.recipe, self.steps)
 
     def rate(self, progress: float) -> float:
         """The learning rate: constant, then linear to 0 (Zhu et al. 2017)."""
@@ -62,3 +65,14 @@ class Schedule:
         falling = 1 - optimiser.decay_from
         share = min(1.0, (1 - progress) / falling) if falling else 1.0
         return optimiser.learning_rate * share
+
+
+def warmup_share(recipe: Recipe, steps: int | None) -> float:
+    """The share of a training of so many steps in which the generators see simulated pairs alone.
+
+    In a short training it is longer than the recipe's: a polarity that is not settled by then is not kept.
+    """
+    share = recipe.simulation.warmup if recipe.simulation.heads else 0.0
+    if not share or not steps:
+        return share
+    return max(share, min(_LARGEST_SHARE, _LEAST_WARMUP / steps))

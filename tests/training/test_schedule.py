@@ -45,3 +45,17 @@ def test_the_rate_is_constant_and_then_falls_linearly_to_zero() -> None:
 def test_a_decay_from_the_end_is_none_at_all() -> None:
     plan = schedule("learning_rate=0.01", "decay_from=1")
     assert plan.rate(0) == plan.rate(0.999) == plan.rate(1) == 0.01
+
+
+@pytest.mark.parametrize(
+    ("steps", "share"),
+    [(10_000, 0.25), (480, 0.25), (300, 0.4), (240, 0.5), (10, 0.5), (None, 0.25)],
+    ids=lambda value: str(value),
+)
+def test_a_short_training_is_warmed_up_for_longer_but_never_for_more_than_half(
+    steps: int | None, share: float
+) -> None:
+    recipe = load_recipe("slices", ["simulation.warmup=0.25"])
+    assert Schedule(recipe=recipe, steps=steps, seconds=None).warmup == pytest.approx(share)
+    alone = load_recipe("slices", ["simulation.warmup=0"])
+    assert Schedule(recipe=alone, steps=steps, seconds=None).warmup == 0
