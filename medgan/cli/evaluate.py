@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,7 +15,9 @@ from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_o
 from medgan.errors import InputRefusedError, MedganError, UsageError
 
 if TYPE_CHECKING:
+    from medgan.assessment import WithoutReference
     from medgan.evaluation.judging import Judged
+    from medgan.evaluation.unpaired import Seen
     from medgan.reports.evaluation import Album
 
 _EPILOG = """\b
@@ -25,11 +27,13 @@ Examples:
   medgan evaluate --pred-dir made --ref-dir real --source-dir T1 -o judged
   medgan evaluate --model brain --t1-dir T1 --t2-dir T2 -o judged
   medgan evaluate made_T2w.nii.gz --source T1w.nii.gz --target-dir T2
+  medgan evaluate --pred-dir made --source-dir T1 --target-dir T2 --model run -o judged
 
 Subjects of two folders belong together where sub-, ses- and run- in their names agree, or without these the rest of
 their names without the contrast. Without a source there are no baselines, and without these no figure tells whether
 anything was learnt. Without a reference no figure tells whether the image is true."""
 _ROWS = 40
+_Result = TypeVar("_Result")
 
 
 @click.command(epilog=_EPILOG)
@@ -42,7 +46,7 @@ _ROWS = 40
     "--target-dir",
     type=PathType(),
     metavar="DIR",
-    help="Without REF: acquired scans of other people in the contrast of PRED, whose intensities to compare with.",
+    help="Without a reference: acquired scans of other people in the contrast that was made, to compare with.",
 )
 @click.option(
     "--mask",
@@ -54,7 +58,10 @@ _ROWS = 40
 @click.option("--ref-dir", type=PathType(), metavar="DIR", help="Their acquired scans.")
 @click.option("--source-dir", type=PathType(), metavar="DIR", help="What the predictions were made from.")
 @click.option(
-    "--model", metavar="NAME|DIR", help="Synthesise --t1-dir and --t2-dir, both ways, and judge the results."
+    "--model",
+    metavar="NAME|DIR",
+    help="Synthesise --t1-dir and --t2-dir, both ways, and judge the results; without a reference: whose way back "
+    "gives the cycle error.",
 )
 @click.option("--t1-dir", type=PathType(), metavar="DIR", help="With --model: T1w scans.")
 @click.option(
@@ -90,20 +97,22 @@ def _mode(options: Mapping[str, Any]) -> str:
     given = {key for key, value in options.items() if value and key not in ("device", "register")}
     ways = {
         "pair": ({"pred", "ref"}, {"source", "mask"}),
-        "alone": ({"pred", "source"}, {"mask", "target_dir"}),
+        "alone": ({"pred", "source"}, {"mask", "target_dir", "model"}),
         "folders": ({"pred_dir", "ref_dir"}, {"source_dir"}),
+        "folders alone": ({"pred_dir", "source_dir"}, {"target_dir", "model"}),
         "model": ({"model", "t1_dir", "t2_dir"}, set()),
     }
     for mode, (needed, allowed) in ways.items():
         if needed <= given <= needed | allowed:
-            if mode == "alone" and options["register"]:
+            if mode.endswith("alone") and options["register"]:
                 raise UsageError(
                     "--register moves a reference, and none is given", remedy="Give REF, or leave it out."
                 )
             return mode
     way = (
         "Give PRED REF [--source --mask], or --pred-dir --ref-dir [--source-dir], or --model --t1-dir --t2-dir; or "
-        "without a reference PRED --source [--target-dir --mask]."
+        "without a reference PRED --source [--target-dir --model --mask], or --pred-dir --source-dir [--target-dir "
+        "--model]."
     )
     if not given:
         raise UsageError("nothing to compare is given", remedy=way)
@@ -165,35 +174,82 @@ def _alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None
     prediction, source = read_scan(options["pred"]), read_scan(options["source"])
     mask = read_scan(options["mask"]) if options["mask"] else None
     from medgan.devices import memory_errors
-    from medgan.evaluation.cohort import MEMORY_REMEDY, read_usable
-    from medgan.evaluation.document import PAGE, to_document_without_reference, write_figures
-    from medgan.evaluation.unpaired import domain_of, see
+    from medgan.evaluation.cohort import MEMORY_REMEDY
 
-    album, domain = _album(out), None
-    left_out: list[str] = []
+    judge, album = _without_reference(screen, options), _album(out)
     with memory_errors(MEMORY_REMEDY):
-        if options["target_dir"]:
-            domain = domain_of(read_usable(options["target_dir"], prediction.contrast, left_out))
-        seen = see(prediction, source, mask=mask, domain=domain, look=album)
-    document = to_document_without_reference([seen], domain=domain, left_out=left_out)
-    from medgan.cli.evaluation_tables import lines_without_reference
+        seen = [judge(prediction, source, mask=mask, look=album)]
+    _tell_without_reference(screen, seen, judge, album, out)
 
-    for line in lines_without_reference(document):
-        screen.say(line)
-    for text in (*left_out, *seen.warnings):
+
+def _folders_alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
+    from medgan.evaluation.matching import match_sources
+
+    subjects, alone = match_sources(options["pred_dir"], options["source_dir"])
+    from medgan.assessment import see_each
+
+    judge, album = _without_reference(screen, options), _album(out)
+    seen, refused = _watch(screen, see_each(subjects, judge, look=album), len(subjects))
+    _tell_without_reference(screen, seen, judge, album, out, refused=refused, alone=alone)
+
+
+def _without_reference(screen: Screen, options: Mapping[str, Any]) -> WithoutReference:
+    from medgan.assessment import WithoutReference
+
+    model = None
+    if options["model"]:
+        from medgan.models import load_model
+
+        model = load_model(options["model"])
+        screen.say(f"Way back: {model.in_a_line}")
+    return WithoutReference(targets=options["target_dir"], model=model, device=options["device"])
+
+
+def _tell_without_reference(
+    screen: Screen,
+    seen: Sequence[Seen],
+    judge: WithoutReference,
+    album: Album | _Blind,
+    out: Path | None,
+    *,
+    refused: Sequence[MedganError] = (),
+    alone: Sequence[str] = (),
+) -> None:
+    """As `_tell`, for predictions without a reference."""
+    from medgan.cli.evaluation_tables import say_without_reference
+    from medgan.evaluation.document import PAGE, to_document_without_reference, write_figures
+
+    unused = [*alone, *judge.left_out]
+    if seen:
+        model = None if judge.model is None else judge.model.in_a_line
+        left_out = [*unused, *(f"{_name(error)}: {error.cause}" for error in refused)]
+        document = to_document_without_reference(seen, model=model, left_out=left_out)
+        if not screen.quiet:
+            say_without_reference(screen, document, rows=None if screen.verbose else _ROWS)
+        for one in seen:
+            for text in one.warnings:
+                screen.warn(f"{one.name}: {text}")
+        if out is not None:
+            from medgan.files import whole_folder
+            from medgan.reports.evaluation import write_without_reference
+
+            with whole_folder(out) as folder:
+                write_figures(document, folder)
+                write_without_reference(document, folder / PAGE, cases=album.cases)
+            screen.say(f"Report: {out / PAGE}")
+    for text in unused:
         screen.warn(text)
-    if out is not None:
-        from medgan.files import whole_folder
-        from medgan.reports.evaluation import write_without_reference
-
-        with whole_folder(out) as folder:
-            write_figures(document, folder)
-            write_without_reference(document, folder / PAGE, cases=album.cases)
-        screen.say(f"Report: {out / PAGE}")
     screen.say(NOTICE)
+    _refuse(screen, refused, of=len(refused) + len(seen))
 
 
-_MODES = {"pair": _pair, "alone": _alone, "folders": _folders, "model": _model}
+_MODES = {
+    "pair": _pair,
+    "alone": _alone,
+    "folders": _folders,
+    "folders alone": _folders_alone,
+    "model": _model,
+}
 
 
 def _album(out: Path | None) -> Album | _Blind:
@@ -215,10 +271,10 @@ class _Blind:
 
 
 def _watch(
-    screen: Screen, results: Iterable[list[Judged] | MedganError], expected: int
-) -> tuple[list[Judged], list[MedganError]]:
+    screen: Screen, results: Iterable[list[_Result] | MedganError], expected: int
+) -> tuple[list[_Result], list[MedganError]]:
     """Work through the subjects under a bar; gives what was judged and what was refused."""
-    judged: list[Judged] = []
+    judged: list[_Result] = []
     refused: list[MedganError] = []
     with screen.progress() as bars:
         task = bars.add_task("Judging", total=expected)

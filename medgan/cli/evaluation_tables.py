@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from medgan.reports.evaluation import LABELS, interval_text, number_text, p_text, signed_text
+from medgan.reports.evaluation import (
+    LABELS,
+    figures_without_reference,
+    interval_text,
+    number_text,
+    p_text,
+    signed_text,
+)
+
+if TYPE_CHECKING:
+    from medgan.cli.screen import Screen
 
 _BASELINES = {"copy": "copied", "histogram": "histogram"}
 
@@ -51,24 +61,47 @@ def _mean(found: Mapping[str, Any] | None, key: str) -> str:
     return "" if found is None else number_text(found["mean"], key)
 
 
-def lines_without_reference(document: Mapping[str, Any]) -> list[str]:
-    """Each figure with what it says; the numbers first."""
-    lines = []
-    for one in document["subjects"]:
-        lines.append(f"\n{one['name']}, without a reference")
-        rows = {key: [("", value)] for key, value in one["structure"].items()}
-        if one["wasserstein"]:
-            rows["wasserstein"] = [
-                (f"{name.replace('_', ' ')} ", value) for name, value in one["wasserstein"].items()
-            ]
-        for key, values in rows.items():
-            shown = ", ".join(f"{name}{value:.3f}" for name, value in values)
-            lines.append(f"  {key.replace('_', ' ')}: {shown}\n      {document['protocol'][key]}.")
-        if one["flicker"]:
-            shown = ", ".join(f"{key} {value:.4f}" for key, value in one["flicker"].items())
-            lines.append(f"  flicker: {shown}\n      how far the mean of a slice lies off its neighbours'.")
-    lines.append(f"\n{document['protocol']['not_told']}.")
-    return lines
+def say_without_reference(screen: Screen, document: Mapping[str, Any], *, rows: int | None) -> None:
+    """Each figure with what it says, the numbers first; of several subjects a table and the means.
+
+    Args:
+        screen: where to.
+        document: of `to_document_without_reference`.
+        rows: subjects that are listed at most.
+    """
+    for target, summary in document["summary"].items():
+        entries = [one for one in document["subjects"] if (one["target"] or "all") == target]
+        several = len(entries) > 1
+        if several:
+            screen.say("" if target == "all" else f"\nTo {target}")
+            screen.console.print(_seen_table(entries[:rows]))
+            if rows is not None and len(entries) > rows:
+                screen.say(f"  ... and {len(entries) - rows} more (all with --verbose or -o).")
+        screen.say(
+            f"\n{'Mean of ' + str(len(entries)) if several else entries[0]['name']}, without a reference"
+        )
+        for name, shown, meaning in figures_without_reference(summary, document["protocol"]):
+            screen.say(f"  {name}: {shown}\n      {meaning}.")
+    screen.say(f"\n{document['protocol']['not_told']}.")
+
+
+def _seen_table(entries: Sequence[Mapping[str, Any]]) -> Table:
+    columns = {
+        "NMI": ("structure", "nmi"),
+        "Local corr.": ("structure", "local_correlation"),
+        "Edges": ("structure", "edge_agreement"),
+        "Wasserstein": ("wasserstein", "prediction"),
+        "Kernel": ("kernel", "prediction"),
+        "Cycle MAE": ("cycle", "mae"),
+    }
+    there = {
+        name: place for name, place in columns.items() if any(place[1] in one[place[0]] for one in entries)
+    }
+    table = _table("Subject", [*there])
+    for one in entries:
+        values = (one[kind].get(key) for kind, key in there.values())
+        table.add_row(Text(one["name"]), *("" if value is None else f"{value:.3f}" for value in values))
+    return table
 
 
 def subjects_table(entries: Sequence[Mapping[str, Any]]) -> Table:

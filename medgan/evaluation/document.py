@@ -13,8 +13,8 @@ from medgan import __version__
 from medgan.errors import UsageError
 from medgan.evaluation.judging import Judged
 from medgan.evaluation.protocol import PROTOCOL
-from medgan.evaluation.summary import STATISTICS, summarise
-from medgan.evaluation.unpaired import WITHOUT_REFERENCE, Domain, Seen
+from medgan.evaluation.summary import STATISTICS, summarise, summarise_without_reference
+from medgan.evaluation.unpaired import WITHOUT_REFERENCE, Seen
 from medgan.files import kind_of, write_json, write_text
 from medgan.texts import printable
 
@@ -78,31 +78,36 @@ def to_document(
 
 
 def to_document_without_reference(
-    seen: Sequence[Seen], *, domain: Domain | None, left_out: Sequence[str] = ()
+    seen: Sequence[Seen], *, model: str | None = None, left_out: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The content of `metrics.json` where there is no reference.
 
     Args:
         seen: the predictions.
-        domain: of the target contrast, if it was given.
+        model: whose way back gave the cycle error, if one did.
         left_out: as in `to_document`.
     """
     return {
         "medgan": __version__,
-        "protocol": dict(WITHOUT_REFERENCE),
-        "model": None,
+        "protocol": {
+            **WITHOUT_REFERENCE,
+            **{f"statistics_{key}": STATISTICS[key] for key in ("sd", "interval")},
+        },
+        "model": model,
         "subjects": [
             {
                 "name": printable(one.name),
                 "target": one.target,
                 "structure": dict(one.structure),
                 "wasserstein": dict(one.wasserstein),
+                "kernel": dict(one.kernel),
+                "cycle": dict(one.cycle),
                 "flicker": dict(one.flicker),
                 "warnings": [printable(text) for text in one.warnings],
             }
             for one in seen
         ],
-        "summary": {"target_scans": 0 if domain is None else domain.count},
+        "summary": summarise_without_reference(seen),
         "left_out": [printable(text) for text in left_out],
     }
 

@@ -76,6 +76,15 @@ class Acquired:
     t2: Found
 
 
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A prediction and what it was made from, where no reference was acquired."""
+
+    name: str
+    prediction: Found
+    source: Found
+
+
 def match_folders(predictions: Path, references: Path, sources: Path | None = None) -> Matching:
     """Match predictions with references, and with sources where there are any.
 
@@ -106,6 +115,22 @@ def match_folders(predictions: Path, references: Path, sources: Path | None = No
             alone.append(f"{called(prediction)}: no source of that name, so no baselines")
         subjects.append(Subject(called(prediction), prediction, reference, source))
     return Matching(tuple(subjects), tuple(alone))
+
+
+def match_sources(predictions: Path, sources: Path) -> tuple[list[Made], list[str]]:
+    """Match predictions with their sources, by the rules of `match_folders`; gives also a sentence for each alone.
+
+    Raises:
+        InputRefusedError: as there.
+    """
+    made, before = _by_subject(_predicted(predictions)), _by_subject(search(sources).scans)
+    subjects = []
+    for key in _in_both(made, before, predictions):
+        wanted = set(CONTRASTS) - {_contrast(one) for one in before[key]}
+        prediction = _one(made[key], wanted, predictions)
+        source = _one(before[key], set(CONTRASTS) - {_contrast(prediction)}, sources)
+        subjects.append(Made(called(prediction), prediction, source))
+    return subjects, _without_partner(made, before, "source") + _without_partner(before, made, "prediction")
 
 
 def match_acquired(t1: Path, t2: Path) -> tuple[list[Acquired], list[str]]:

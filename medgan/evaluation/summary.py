@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medgan.evaluation.judging import Judged
+from medgan.evaluation.unpaired import Seen
 
 _RESAMPLES = 10_000
 _SEED = 0
@@ -51,6 +52,22 @@ def _summary(group: Sequence[Judged]) -> dict[str, Any]:
         "gain": gains,
         "flicker": statistics([one.flicker for one in group]),
         "coverage": statistics([{"bound": one.coverage} for one in group if one.coverage is not None]),
+    }
+
+
+def summarise_without_reference(seen: Sequence[Seen]) -> dict[str, Any]:
+    """As `summarise`: number of subjects and of target scans, and statistics of every figure."""
+    groups: dict[str, list[Seen]] = {}
+    for one in seen:
+        groups.setdefault(one.target or "all", []).append(one)
+    kinds = ("structure", "wasserstein", "kernel", "cycle", "flicker")
+    return {
+        target: {
+            "subjects": len(group),
+            "target_scans": group[0].target_scans,
+            **{kind: statistics([getattr(one, kind) for one in group]) for kind in kinds},
+        }
+        for target, group in groups.items()
     }
 
 

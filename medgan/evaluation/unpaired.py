@@ -1,9 +1,9 @@
-"""What can be said of a prediction without a reference: structure kept, and intensities like the target's."""
+"""What can be said of a prediction without a reference: structure kept, intensities and features like the target's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from medgan.errors import InputRefusedError
 from medgan.evaluation.flicker import flicker
 from medgan.evaluation.grids import refuse_other_grid
 from medgan.evaluation.judging import Compared, contrast_of, foreground
+from medgan.evaluation.kernel import Crowd, Rows
 from medgan.evaluation.matching import called
 from medgan.evaluation.metrics import axial_slices, normalised_mutual_information
 from medgan.evaluation.protocol import PROTOCOL, Mask, Volume, canonical_voxels, head, to_unit
@@ -20,14 +21,16 @@ from medgan.scans.orientation import canonical
 from medgan.scans.scan import Scan
 
 Quantiles = npt.NDArray[np.float64]
+Features = Callable[[Scan], Rows]
 
 _WINDOW = 9
 _FLAT = 2e-3  # of a window's sum of squares: below it there is no structure, but noise
 _EDGES = 75  # percentile of the source's gradient above which there is an edge
 _GRID = np.linspace(0, 1, 1001)
+_FEWEST = 8  # feature vectors that a scan has, to be compared by them
 
 WITHOUT_REFERENCE: Mapping[str, str] = {
-    "version": "1, without a reference",
+    "version": "2, without a reference",
     "foreground": PROTOCOL["foreground"].replace("reference", "source"),
     "scaling": PROTOCOL["scaling"],
     "nmi": "normalised mutual information with the source (64 bins). Says whether one intensity tells the other; "
@@ -42,6 +45,14 @@ WITHOUT_REFERENCE: Mapping[str, str] = {
     "1, 0 to 1), from the mean of the target scans; beside it the source's, and each target scan's from the mean of "
     "the others. Says whether grey values are as frequent as they should be; cannot say whether they are in "
     "the right places",
+    "kernel": "distance of the image's features from those of the target scans (squared maximum mean discrepancy, "
+    "cubic kernel): what the network in the model that comes with medgan sees at its coarsest level, in up to 256 "
+    "places of the head; 0 for images of one kind. Beside it the source's, and each target scan's from the others. "
+    "Says whether the image's parts look like those of the target contrast; cannot say whether they belong there. Kind "
+    "to images that this network makes",
+    "cycle": "the source against what the model named makes of the prediction, in the foreground: mean absolute error "
+    "and Pearson correlation. Says whether the source can be found again; a copy of the source, and detail "
+    "that is hidden for the way back (Chu 2017), do well, too. Cannot say that the prediction is right",
     "not_told": "Nothing here sees whether the image is true: whether a lesion was kept, lost or invented. That takes "
     "a scan that was acquired",
 }
@@ -56,11 +67,13 @@ class Domain:
         mean: quantile function of the scaled foreground, mean over the scans (their Wasserstein barycentre).
         apart: the distance of each scan from the mean of the others; empty for a single one.
         count: scans.
+        crowd: their features, where a network was at hand.
     """
 
     mean: Quantiles
     apart: tuple[float, ...]
     count: int
+    crowd: Crowd | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,6 +85,9 @@ class Seen:
         structure: `nmi`, `local_correlation` and `edge_agreement` with the source.
         wasserstein: of `prediction` and `source` from the target domain, and of its own scans `targets_mean` and
             `targets_most`; empty without target scans.
+        kernel: the same of features; empty without a network that sees them, too.
+        cycle: `mae` and `r` of the source and what leads back to it; empty without a model.
+        target_scans: how many there were.
     """
 
     name: str
@@ -79,6 +95,9 @@ class Seen:
     structure: Mapping[str, float]
     wasserstein: Mapping[str, float]
     flicker: Mapping[str, float]
+    kernel: Mapping[str, float] = field(default_factory=dict)
+    cycle: Mapping[str, float] = field(default_factory=dict)
+    target_scans: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -88,6 +107,9 @@ def see(
     *,
     mask: Scan | None = None,
     domain: Domain | None = None,
+    features: Features | None = None,
+    way_back: Callable[[Scan], Scan] | None = None,
+    name: str | None = None,
     look: Callable[[Seen, Compared], None] = lambda seen, compared: None,
 ) -> Seen:
     """Judge a prediction by its source alone, and by scans of other people in the target contrast.
@@ -97,6 +119,9 @@ def see(
         source: what it was made from, on the same grid.
         mask: the foreground, where it is above 0; found in the source if not given.
         domain: of `domain_of`.
+        features: as for `domain_of`.
+        way_back: makes the source's contrast of the prediction, on its grid; gives the cycle error.
+        name: what the subject is called; as the prediction's file if not given.
         look: shown what was found with the volumes.
 
     Raises:
@@ -110,11 +135,14 @@ def see(
     inside = foreground(source, before, mask, called="source")
     flickers = {"prediction": flicker(made, inside), "source": flicker(before, inside)}
     seen = Seen(
-        name=called(prediction.source),
+        name=name or called(prediction.source),
         target=contrast_of(prediction),
         structure=structure(made, before, inside),
         wasserstein={} if domain is None else distances(made, before, domain),
         flicker={key: value for key, value in flickers.items() if value is not None},
+        kernel={} if domain is None else _kernels(prediction, source, domain.crowd, features),
+        cycle={} if way_back is None else _cycle(canonical_voxels(way_back(prediction)), before, inside),
+        target_scans=0 if domain is None else domain.count,
         warnings=tuple(_doubts(prediction, source)),
     )
     spacing = canonical(prediction)[1]
@@ -132,21 +160,25 @@ def structure(prediction: Volume, source: Volume, mask: Mask) -> dict[str, float
     }
 
 
-def domain_of(scans: Iterable[Scan]) -> Domain:
+def domain_of(scans: Iterable[Scan], *, features: Features | None = None) -> Domain:
     """The distribution of the target contrast.
 
     Args:
         scans: acquired, of other people; each is read, used and let go of.
+        features: gives feature vectors of a scan, such as `models.features.feature_reader` returns.
 
     Raises:
         InputRefusedError: there is none with a head in it.
     """
     found: list[Quantiles] = []
+    vectors: list[Rows] = []
     for scan in scans:
         voxels = canonical_voxels(scan)
         mask = head(voxels)
         if mask.any():
             found.append(quantiles(voxels, mask))
+            if features is not None and len(rows := features(scan)) >= _FEWEST:
+                vectors.append(rows)
     if not found:
         raise InputRefusedError(
             "no scan of the target contrast has a head in it", remedy="Give other scans as --target-dir."
@@ -155,7 +187,8 @@ def domain_of(scans: Iterable[Scan]) -> Domain:
     total = table.sum(axis=0)
     others = len(found) - 1
     apart = [_distance(one, (total - one) / others) for one in table] if others else []
-    return Domain(mean=total / len(found), apart=tuple(apart), count=len(found))
+    crowd = Crowd.of(vectors) if vectors else None
+    return Domain(mean=total / len(found), apart=tuple(apart), count=len(found), crowd=crowd)
 
 
 def distances(prediction: Volume, source: Volume, domain: Domain) -> dict[str, float]:
@@ -164,9 +197,33 @@ def distances(prediction: Volume, source: Volume, domain: Domain) -> dict[str, f
     for name, voxels in {"prediction": prediction, "source": source}.items():
         own = head(voxels)
         found[name] = _distance(quantiles(voxels, own if own.any() else np.ones_like(own)), domain.mean)
-    if domain.apart:
-        found |= {"targets_mean": float(np.mean(domain.apart)), "targets_most": max(domain.apart)}
-    return found
+    return found | _of_targets(domain.apart)
+
+
+def _of_targets(apart: Sequence[float]) -> dict[str, float]:
+    return {"targets_mean": float(np.mean(apart)), "targets_most": max(apart)} if apart else {}
+
+
+def _kernels(
+    prediction: Scan, source: Scan, crowd: Crowd | None, features: Features | None
+) -> dict[str, float]:
+    """`kernel` of `Seen`."""
+    if crowd is None or features is None:
+        return {}
+    rows = {"prediction": features(prediction), "source": features(source)}
+    if any(len(one) < _FEWEST for one in rows.values()):
+        return {}
+    return {name: crowd.distance(one) for name, one in rows.items()} | _of_targets(crowd.apart)
+
+
+def _cycle(cycled: Volume, source: Volume, mask: Mask) -> dict[str, float]:
+    """`cycle` of `Seen`."""
+    here, there = to_unit(cycled, mask)[mask], to_unit(source, mask)[mask]
+    flat = here.std() == 0 or there.std() == 0
+    return {
+        "mae": float(np.abs(here - there).mean()),
+        "r": 0.0 if flat else float(np.corrcoef(here, there)[0, 1]),
+    }
 
 
 def quantiles(voxels: Volume, mask: Mask) -> Quantiles:

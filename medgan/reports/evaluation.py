@@ -38,6 +38,7 @@ _TILE = 190  # pixels of a picture's longer side
 _LEVELS = (0.25, 0.5, 0.75)  # of the head, from foot to top
 _CHARTED = ("ssim", "psnr", "r")
 _WIDTH, _HEIGHT = 300.0, 200.0  # of a chart
+_BOXED = 5  # subjects that have quartiles worth the name
 _FULL = 0.5  # of the scale: a difference that is shown at full colour
 
 _Plane = npt.NDArray[np.float64]
@@ -70,12 +71,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Dots:
-    """A chart: a line for each subject from baseline to baseline to prediction, in an SVG of `_WIDTH` x `_HEIGHT`."""
+    """A chart: a line for each subject from baseline to baseline to prediction, in an SVG of `_WIDTH` x `_HEIGHT`.
+
+    Attributes:
+        title: of the figure.
+        places: where on the horizontal axis each column is, and its name.
+        lines: of each subject its points.
+        means: of each column.
+        boxes: of each column its place and the heights of its maximum, upper quartile, median, lower quartile and
+            minimum; none for fewer than `_BOXED` subjects.
+        ticks: heights and numbers.
+    """
 
     title: str
     places: tuple[tuple[float, str], ...]
     lines: tuple[tuple[tuple[float, float], ...], ...]
     means: tuple[tuple[float, float], ...]
+    boxes: tuple[tuple[float, tuple[float, ...]], ...]
     ticks: tuple[tuple[float, str], ...]
 
 
@@ -131,8 +143,57 @@ def write_evaluation(
 
 def write_without_reference(document: Mapping[str, Any], path: Path, *, cases: Sequence[Case]) -> None:
     """As `write_evaluation`, for `evaluation.document.to_document_without_reference`."""
-    text = render("evaluation_unpaired.html.j2", filters=_FILTERS, document=document, cases=cases)
+    figures = {
+        target: figures_without_reference(summary, document["protocol"])
+        for target, summary in document["summary"].items()
+    }
+    text = render(
+        "evaluation_unpaired.html.j2", filters=_FILTERS, document=document, figures=figures, cases=cases
+    )
     write_text(path, text)
+
+
+def figures_without_reference(
+    summary: Mapping[str, Any], protocol: Mapping[str, str]
+) -> list[tuple[str, str, str]]:
+    """Name, numbers and meaning of each figure of a group of subjects.
+
+    Args:
+        summary: of one target contrast, of `to_document_without_reference`.
+        protocol: of the same.
+    """
+    rows = [(_SEEN[key], _spread_text(found), protocol[key]) for key, found in summary["structure"].items()]
+    for kind in ("wasserstein", "kernel", "cycle", "flicker"):
+        if found := summary[kind]:
+            shown = ", ".join(
+                f"{_SEEN.get(key, key)} {_spread_text(one, 4 if kind == 'flicker' else 3)}"
+                for key, one in found.items()
+            )
+            rows.append((_SEEN[kind], shown, protocol.get(kind, _FLICKER)))
+    return rows
+
+
+_SEEN: Mapping[str, str] = {
+    "nmi": "NMI",
+    "local_correlation": "local correlation",
+    "edge_agreement": "edge agreement",
+    "wasserstein": "grey values",
+    "kernel": "features",
+    "cycle": "cycle error",
+    "flicker": "flicker",
+    "mae": "MAE",
+    "targets_mean": "target scans",
+    "targets_most": "at most",
+}
+_FLICKER = (
+    "how far the mean of a slice lies off its neighbours': more than the source's is what a model adds from "
+    "slice to slice"
+)
+
+
+def _spread_text(found: Mapping[str, Any], digits: int = 3) -> str:
+    spread = "" if found["sd"] is None else f" ± {found['sd']:.{digits}f}"
+    return f"{found['mean']:.{digits}f}{spread}"
 
 
 def number_text(value: float | None, key: str) -> str:
@@ -185,6 +246,10 @@ def _dots(key: str, group: Sequence[Judged]) -> Dots:
     def place(column: int, value: float) -> tuple[float, float]:
         return 70.0 + column * 90.0, (_HEIGHT - 24) * (high - value) / (high - low)
 
+    boxes = []
+    for column, values in enumerate(table.T if len(group) >= _BOXED else ()):
+        heights = tuple(place(column, float(one))[1] for one in np.quantile(values, (1, 0.75, 0.5, 0.25, 0)))
+        boxes.append((place(column, low)[0], heights))
     names = [*group[0].baselines, "prediction"]
     short = {"copy": "copied", "histogram": "histogram"}
     return Dots(
@@ -192,6 +257,7 @@ def _dots(key: str, group: Sequence[Judged]) -> Dots:
         places=tuple((place(column, low)[0], short.get(name, name)) for column, name in enumerate(names)),
         lines=tuple(tuple(place(column, value) for column, value in enumerate(row)) for row in table),
         means=tuple(place(column, value) for column, value in enumerate(table.mean(axis=0))),
+        boxes=tuple(boxes),
         ticks=tuple((place(0, tick)[1], f"{tick:.3g}") for tick in _ticks(low, high)),
     )
 

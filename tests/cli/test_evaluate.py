@@ -297,7 +297,7 @@ def test_without_a_reference_each_figure_says_what_it_cannot_say(
     assert "That takes a scan that was acquired" in done.out
     assert "sub-09: looks like another contrast" in done.err
     found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    assert found["summary"] == {"target_scans": 2}
+    assert (found["summary"]["T2w"]["subjects"], found["summary"]["T2w"]["target_scans"]) == (1, 2)
     subject = found["subjects"][0]
     assert subject["wasserstein"]["prediction"] < subject["wasserstein"]["source"]
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -305,6 +305,71 @@ def test_without_a_reference_each_figure_says_what_it_cannot_say(
     assert "SYNTHETIC" in page
     with (out / "metrics.csv").open(encoding="utf-8", newline="") as stream:
         assert float(next(csv.DictReader(stream))["structure_nmi"]) == subject["structure"]["nmi"]
+
+
+def test_without_a_reference_features_and_the_way_back_are_judged_too(
+    medgan: Medgan, pair: dict[str, Path], tiny_run: Path, tmp_path: Path
+) -> None:
+    for person in (2, 3):
+        spoil(pair["ref"], tmp_path / "t2" / f"sub-{person:02d}_T2w.nii.gz", 0.01 * person)
+    out = tmp_path / "judged"
+    asked = ["--target-dir", tmp_path / "t2", "--model", tiny_run, "--device", "cpu", "-o", out]
+    done = medgan("evaluate", pair["pred"], "--source", pair["source"], *asked)
+    assert done.code == 0, done.err
+    assert "cycle error" in done.out
+    found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    subject = found["subjects"][0]
+    assert set(subject["cycle"]) == {"mae", "r"}
+    assert 0 < subject["cycle"]["mae"] < 1
+    assert set(subject["kernel"]) == {"prediction", "source", "targets_mean", "targets_most"}
+    assert {"kernel", "cycle"} < set(found["protocol"])
+    assert found["model"]
+    assert "cycle error" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_many_predictions_are_judged_without_a_reference(
+    medgan: Medgan, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    (folders["source"] / "sub-03_T1w.nii.gz").unlink()
+    bad = folders["source"] / "sub-02_T1w.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:500])
+    out = tmp_path / "judged"
+    asked = ["--pred-dir", folders["pred"], "--source-dir", folders["source"], "-o", out]
+    done = medgan("evaluate", *asked, "--target-dir", folders["ref"])
+    assert done.code == 3
+    assert "1 of 2 subjects were refused" in done.err
+    assert "sub-03: no source of that name" in done.err
+    assert "Traceback" not in done.err
+    found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in found["subjects"]] == ["sub-01"]
+    assert any("sub-02" in text for text in found["left_out"])
+
+
+def test_of_many_predictions_the_means_and_each_are_told(
+    medgan: Medgan, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "judged"
+    done = medgan("evaluate", "--pred-dir", folders["pred"], "--source-dir", folders["source"], "-o", out)
+    assert done.code == 0, done.err
+    assert "Mean of 3, without a reference" in done.out
+    assert "sub-02" in done.out
+    found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    kept = [one["structure"]["nmi"] for one in found["subjects"]]
+    assert found["summary"]["T2w"]["structure"]["nmi"]["mean"] == pytest.approx(np.mean(kept))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "3 subjects" in page
+    assert "sub-03" in page
+
+
+def test_what_leads_back_must_be_known(medgan: Medgan, pair: dict[str, Path], tiny_run: Path) -> None:
+    nameless = {key: pair[key].with_name(f"{key}.nii.gz") for key in ("pred", "source")}
+    for key, path in nameless.items():
+        path.write_bytes(pair[key].read_bytes())
+    done = medgan(
+        "evaluate", nameless["pred"], "--source", nameless["source"], "--model", tiny_run, "--device", "cpu"
+    )
+    assert done.code == 3
+    assert "not known which contrast" in done.err
 
 
 def test_there_is_nothing_to_register_without_a_reference(medgan: Medgan, pair: dict[str, Path]) -> None:

@@ -143,6 +143,20 @@ def test_charts_stay_inside_their_frame(made: Callable[..., Scan]) -> None:
         assert chart.ticks
 
 
+def test_five_subjects_have_boxes_from_quartile_to_quartile(
+    made: Callable[..., Scan], tmp_path: Path
+) -> None:
+    album = Album()
+    judged = judged_with(album, made, [0.1, 0.2, 0.3, 0.4, 0.5])
+    assert all(not chart.boxes for chart in charts(judged[:4]))
+    chart = charts(judged)[0]
+    assert [x for x, _ in chart.boxes] == [x for x, _ in chart.places]
+    for column, (_, heights) in enumerate(chart.boxes):
+        own = sorted(line[column][1] for line in chart.lines)
+        assert heights == pytest.approx(own)
+    assert page(tmp_path, judged, album).count('class="box"') == 9
+
+
 def test_a_picture_of_one_slice_has_a_page(tmp_path: Path, made: Callable[..., Scan]) -> None:
     album = Album()
     truth = made("t2")
