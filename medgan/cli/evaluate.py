@@ -165,7 +165,7 @@ def _model(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None
     album = _album(out)
     each = assess(model, subjects, register=options["register"], device=options["device"], look=album)
     judged, refused = _watch(screen, each, len(subjects))
-    _tell(screen, judged, album, out, model=model.in_a_line, refused=refused, alone=alone)
+    _tell(screen, judged, album, out, model=model.told_to_others, refused=refused, alone=alone)
 
 
 def _alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
@@ -221,7 +221,7 @@ def _tell_without_reference(
 
     unused = [*alone, *judge.left_out]
     if seen:
-        model = None if judge.model is None else judge.model.in_a_line
+        model = None if judge.model is None else judge.model.told_to_others
         left_out = [*unused, *(f"{_name(error)}: {error.cause}" for error in refused)]
         document = to_document_without_reference(seen, model=model, left_out=left_out)
         if not screen.quiet:
@@ -364,6 +364,10 @@ def _show(screen: Screen, document: Mapping[str, Any]) -> None:
                 screen.say(f"{entry['name']}: {entry['registration']['text']}")
     if any(summary["baselines"] for summary in document["summary"].values()):
         screen.say("copied: the source as it is; histogram: its histogram matched, inverted where closer.")
+    else:
+        screen.say(
+            "No source was given, so there are no baselines: the figures alone do not tell whether anything was learnt."
+        )
     rules = document["protocol"]
     screen.say(f"\nProtocol {rules['version']}, in the foreground: {rules['foreground']}.")
     screen.say(f"Scaled: {rules['scaling']}. SSIM: {rules['ssim']}.")

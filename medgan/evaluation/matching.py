@@ -12,12 +12,13 @@ from medgan.errors import InputRefusedError
 from medgan.scans.finding import Found, search
 from medgan.scans.hints import read_sidecar
 from medgan.scans.identity import holds_any, told_identifiers
-from medgan.scans.marks import is_map
+from medgan.scans.marks import PREVIEW, is_map
 from medgan.scans.nifti_file import nifti_suffix
 from medgan.scans.scan import Source
 
 _RESULT = re.compile(r"_desc-medganFrom[A-Za-z0-9]+_([A-Za-z0-9]+)(?=-\d+$|$)")
 _ENTITY = re.compile(r"(?:^|_)(sub|ses|run)-([A-Za-z0-9]+)")
+_SLICE = re.compile(r"_slice[_-]?0*(\d+)(?=_|$)", re.IGNORECASE)
 _SAYS_HOW = {
     "in",
     "to",
@@ -88,9 +89,10 @@ class Made:
 def match_folders(predictions: Path, references: Path, sources: Path | None = None) -> Matching:
     """Match predictions with references, and with sources where there are any.
 
-    Two scans are of one subject where their BIDS entities `sub`, `ses` and `run` agree; without `sub-`, where
-    their names do, without what spells a contrast and what medgan adds. Where several scans of a folder are of
-    one subject, the one of the contrast that is needed is taken, and a volume rather than pictures.
+    Two scans are of one subject where their BIDS entities `sub`, `ses` and `run` agree, and of pictures the number
+    after `slice`; without `sub-`, where their names do, without what spells a contrast and what medgan adds. Where
+    several scans of a folder are of one subject, the one of the contrast that is needed is taken, and a volume rather
+    than pictures.
 
     Raises:
         InputRefusedError: a folder is missing or holds no scan, several scans of one subject are left, or no scan
@@ -189,10 +191,11 @@ def _without_partner(groups: Groups, others: Groups, missing: str) -> list[str]:
 
 
 def subject_key(stem: str) -> str:
-    """What a name says of the subject: its BIDS entities, else its words without contrasts and additions."""
+    """What a name says of the subject: its BIDS entities and slice, else its words without contrasts and additions."""
     entities = dict(_ENTITY.findall(stem))
     if "sub" in entities:
-        return "_".join(f"{key}-{entities[key]}" for key in ("sub", "ses", "run") if key in entities)
+        entities |= {"slice": found[1]} if (found := _SLICE.search(stem)) else {}
+        return "_".join(f"{key}-{entities[key]}" for key in ("sub", "ses", "run", "slice") if key in entities)
     words = [word for word in _PART.split(_RESULT.sub("", stem)) if word]
     return "_".join(word.casefold() for word in words if not _is_addition(word))
 
@@ -207,7 +210,8 @@ def _is_addition(word: str) -> bool:
 def _predicted(folder: Path) -> Sequence[Found]:
     """What medgan made, where there is any; else all scans, which another program may have made."""
     held = search(folder)
-    return [one for one in held.results or held.scans if not is_map(one.path.name)]
+    made = [one for one in held.results if not one.path.name.lower().endswith(PREVIEW)]
+    return [one for one in made or held.scans if not is_map(one.path.name)]
 
 
 def _by_subject(scans: Iterable[Found]) -> Groups:
@@ -239,7 +243,7 @@ def _one(candidates: Sequence[Found], wanted: Iterable[str | None], folder: Path
     if len(fit) == 1:
         return fit[0]
     raise InputRefusedError(
-        f"holds {len(fit)} scans that may be meant for one subject: {', '.join(one.stem for one in fit)}",
+        f"holds {len(fit)} scans that may be meant for one subject: {_some([one.stem for one in fit])}",
         file=folder,
         remedy="Leave one of them in the folder, or compare them one by one: medgan evaluate PRED REF.",
     )

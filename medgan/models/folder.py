@@ -48,6 +48,13 @@ class Model:
         purpose = f": {manifest.about.purpose}" if manifest.about.purpose else ""
         return f"{whence} (made by medgan {manifest.medgan_version} on {manifest.created[:10]}){purpose}"
 
+    @property
+    def told_to_others(self) -> str:
+        """As `in_a_line`, without where it lies on this machine, and with its checksum."""
+        manifest = self.manifest
+        name = name_of(self.folder) or manifest.name
+        return f"{name} (made by medgan {manifest.medgan_version} on {manifest.created[:10]}), SHA-256 {self.digest}"
+
     def check(self, target: str) -> Weights:
         """What the manifest says of the weights that make `target`.
 

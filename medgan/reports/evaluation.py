@@ -326,11 +326,12 @@ def _slices(mask: npt.NDArray[np.bool_]) -> list[tuple[str, int, int]]:
 
 
 def _grey(plane: _Plane, spacing: Sequence[float], *, synthetic: bool) -> str:
-    from PIL import ImageDraw
+    from PIL import ImageDraw, ImageFont
 
     picture = _picture(np.rint(plane * 255).astype(np.uint8), spacing)
-    if synthetic:
-        ImageDraw.Draw(picture).text((3, 1), "SYNTHETIC", fill=255)
+    if synthetic:  # with an edge, since the head may be white there
+        font = ImageFont.load_default(11)
+        ImageDraw.Draw(picture).text((3, 1), "SYNTHETIC", 255, font, stroke_width=2, stroke_fill=0)
     return embedded(picture)
 
 

@@ -82,7 +82,7 @@ def write_synthesis(
         labels=shown.labels,
         sided=shown.sided,
         flat=settings["flat"],
-        with_uncertainty=uncertainty is not None,
+        most_uncertain=number_text(settings["most_uncertain"]) if uncertainty is not None else None,
         halved=halved,
         warnings=sidecar["Medgan"]["Warnings"],
         strips=_strips(shown),
@@ -237,6 +237,7 @@ def _viewer(shown: SideBySide, uncertainty: Scan | None) -> tuple[dict[str, str]
 
     source = volume("volume-source", shown.source, shown.windows[0])
     results = [volume("volume-result", shown.result, shown.windows[1])]
+    most = 0.0
     if uncertainty is not None:
         most = max(float(np.percentile(uncertainty.voxels, 99.9)), 1e-6)
         over = volume("volume-uncertainty", uncertainty, (0.0, most), colormap="inferno", opacity=0.0)
@@ -244,6 +245,7 @@ def _viewer(shown: SideBySide, uncertainty: Scan | None) -> tuple[dict[str, str]
     settings = {
         "sided": shown.sided,
         "flat": len(shown.three_planes()) == 1,
+        "most_uncertain": most,
         "views": [
             {"canvas": "view-source", "mark": "", "volumes": [source]},
             {"canvas": "view-result", "mark": MARK, "volumes": results},

@@ -15,7 +15,7 @@ from medgan.files import kind_of
 from medgan.scans.dicom_mark import DICOM_SUFFIXES, looks_like_dicom
 from medgan.scans.dicom_reading import Series, list_series
 from medgan.scans.identity import names_person
-from medgan.scans.marks import is_result_file, is_result_series
+from medgan.scans.marks import is_beside, is_result_file, is_result_series
 from medgan.scans.nifti_file import nifti_suffix
 from medgan.scans.picture import PICTURE_SUFFIXES
 from medgan.scans.scan import Kind
@@ -153,7 +153,7 @@ def _find_in(root: Path, files: list[Path]) -> Search:
     for one in found:
         (results if _is_result(one) else scans).append(one)
     if not scans:
-        scans, results = results, []
+        scans, results = [one for one in results if not is_beside(one.path.name)], []
     apart = [with_distinct_stems(some, lambda one: _folders(one, root)) for some in (scans, results)]
     return Search(tuple(apart[0]), tuple(apart[1]))
 

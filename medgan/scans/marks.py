@@ -17,12 +17,19 @@ _PAGE_DESCRIPTION = re.compile(rb'<meta name="description" content="([^"]*)">')
 _PAGE_HEAD = 4096  # bytes, in which a page of ours has said what it is
 MAPS: Mapping[str, str] = {"expected": "Uncertainty", "bound": "Bound90"}
 """What the names of maps beside a synthetic image say in `desc-`: the error to expect, and the bound on it."""
+PREVIEW = "_preview.png"
+"""How the name of a preview beside a synthetic image ends."""
 _MAP = re.compile(rf"desc-medgan[a-z0-9]*({'|'.join(MAPS.values())})(?![a-z0-9])", re.IGNORECASE)
 
 
 def is_map(name: str) -> bool:
     """Whether a file is, by its name, a map of how far a synthetic image may be off, and so no image of a head."""
     return _MAP.search(name) is not None
+
+
+def is_beside(name: str) -> bool:
+    """Whether a result of medgan is, by its name, a map or a preview that lies beside an image, and no image itself."""
+    return is_map(name) or name.lower().endswith(PREVIEW)
 
 
 def is_synthetic_image(path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from medgan.contrasts import contrast
 from medgan.errors import InputRefusedError, UsageError
 from medgan.files import kind_of
-from medgan.scans.marks import MAPS
+from medgan.scans.marks import MAPS, PREVIEW
 from medgan.scans.reading import Reading, as_folder, reference_series
 
 if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
 Format = Literal["nifti", "png", "dicom"]
 Extra = Literal["preview", "report"]
 _SUFFIX: dict[Format, str] = {"nifti": ".nii.gz", "png": ".png", "dicom": ""}
-_EXTRA_SUFFIX: dict[Extra, str] = {"preview": "_preview.png", "report": ".html"}
+_EXTRA_SUFFIX: dict[Extra, str] = {"preview": PREVIEW, "report": ".html"}
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
 _LONGEST_NAME = 255  # bytes, on all usual file systems

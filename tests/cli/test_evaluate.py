@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -92,6 +93,13 @@ def test_the_folder_holds_json_csv_and_a_page(medgan: Medgan, pair: dict[str, Pa
     assert float(rows[0]["copy_r"]) == subject["baselines"]["copy"]["r"]
     assert float(rows[0]["gain_psnr"]) == subject["gain"]["psnr"]
     assert str(tmp_path) not in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_a_source_the_lack_of_baselines_is_told(medgan: Medgan, pair: dict[str, Path]) -> None:
+    done = medgan("evaluate", pair["pred"], pair["ref"])
+    assert done.code == 0
+    assert "no baselines" in done.out
+    assert "no baselines" not in medgan("evaluate", pair["pred"], pair["ref"], "--source", pair["source"]).out
 
 
 def test_folders_are_matched_and_what_is_alone_is_named(
@@ -257,7 +265,11 @@ def test_a_model_is_judged_in_both_directions(
         ("sub-08", "T2w"),
     ]
     assert set(found["summary"]) == {"T1w", "T2w"}
-    assert found["model"]
+    assert found["model"].endswith(
+        hashlib.sha256((tiny_run / "model" / "model.json").read_bytes()).hexdigest()
+    )
+    for file in out.iterdir():
+        assert str(tiny_run) not in file.read_text(encoding="utf-8")
     assert all(one["baselines"] for one in found["subjects"])
     cut = nibabel.load(tmp_path / "t2" / "sub-08_T2w.nii.gz").slicer[:, :, :-2]
     nibabel.save(cut, tmp_path / "t2" / "sub-08_T2w.nii.gz")

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 from medgan.errors import InputRefusedError
 from medgan.evaluation.matching import match_acquired, match_folders, subject_key
@@ -23,6 +24,8 @@ from medgan.evaluation.matching import match_acquired, match_folders, subject_ke
         ("patient01_study1_T1W", "patient01_study1_T2W_in_T1W"),
         ("T1", "t2"),
         ("anna-t1", "Anna_T2"),
+        ("sub-0001_T1w_slice023", "sub-0001_T2w_slice23"),
+        ("sub-0001_T1w_slice023", "sub-0001_T1w_slice023_desc-medganFromT1w_T2w"),
     ],
 )
 def test_names_of_one_subject_agree(stem: str, other: str) -> None:
@@ -37,6 +40,7 @@ def test_names_of_one_subject_agree(stem: str, other: str) -> None:
         ("sub-01_run-1_T1w", "sub-01_run-2_T1w"),
         ("patient1_T1", "patient11_T1"),
         ("patient01_study1_T1W", "patient01_study2_T1W"),
+        ("sub-0001_T1w_slice023", "sub-0001_T1w_slice024"),
     ],
 )
 def test_names_of_others_differ(stem: str, other: str) -> None:
@@ -91,6 +95,26 @@ def test_two_scans_that_could_be_meant_are_refused(write: Callable[..., Path]) -
     made = write("made", "sub-01_acq-a_T2w.nii.gz", "sub-01_acq-b_T2w.nii.gz")
     with pytest.raises(InputRefusedError, match="holds 2 scans that may be meant for one subject"):
         match_folders(made, write("real", "sub-01_T2w.nii.gz"))
+
+
+def test_of_many_that_could_be_meant_some_are_named(write: Callable[..., Path]) -> None:
+    made = write("made", *(f"sub-01_acq-{n}_T2w.nii.gz" for n in range(40)))
+    with pytest.raises(InputRefusedError, match="holds 40 scans") as refused:
+        match_folders(made, write("real", "sub-01_T2w.nii.gz"))
+    assert len(refused.value.cause) < 200
+
+
+def test_previews_beside_pictures_are_not_judged(tmp_path: Path) -> None:
+    for name in (
+        "made/a_T1w_desc-medganFromT1w_T2w",
+        "made/a_T1w_desc-medganFromT1w_T2w_preview",
+        "real/a_T2w",
+    ):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", (32, 32)).save(path)
+    found = match_folders(tmp_path / "made", tmp_path / "real")
+    assert [one.prediction.path.name for one in found.subjects] == ["a_T1w_desc-medganFromT1w_T2w.png"]
 
 
 def test_nothing_in_common_is_refused_and_says_what_was_looked_for(write: Callable[..., Path]) -> None:

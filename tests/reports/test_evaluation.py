@@ -108,6 +108,18 @@ def test_the_prediction_alone_is_marked_in_its_picture(made: Callable[..., Scan]
         assert difference.max() == 0
 
 
+def test_the_mark_is_seen_on_white_too(made: Callable[..., Scan]) -> None:
+    album = Album()
+    truth = made("t2")
+    white = replace(truth, voxels=np.full_like(truth.voxels, truth.voxels.max()))
+    white.voxels[::7, ::7] = 0  # which is not flat
+    judge(white, truth, look=album)
+    shown = dict(zip(album.cases[0].columns, album.cases[0].rows[0][1], strict=True))
+    upper = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown["prediction"]))))[:14, 4:60]
+    assert (upper < 60).mean() > 0.2
+    assert (upper > 200).mean() > 0.1
+
+
 def test_what_is_too_bright_is_orange_and_what_is_too_dark_blue(made: Callable[..., Scan]) -> None:
     album = Album()
     truth = made("t2")

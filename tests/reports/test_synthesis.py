@@ -150,6 +150,15 @@ def test_the_page_holds_the_licences_of_the_code_in_it(page: Path) -> None:
     assert text.count("Permission is hereby granted, free of charge") >= 9
 
 
+def test_the_page_says_what_the_colours_of_the_uncertainty_mean(
+    page: Path, heads: tuple[Scan, Scan], tmp_path: Path
+) -> None:
+    highest = float(np.percentile(heads[1].voxels / 10, 99.9))
+    assert f"</i>{highest:.3g} of the range" in page.read_text(encoding="utf-8")
+    without = write(tmp_path / "page.html", *heads).read_text(encoding="utf-8")
+    assert "of the range</span>" not in without
+
+
 def test_each_step_is_told_in_words_and_a_new_one_by_its_entries() -> None:
     told = dict(steps_in_words(RECORD))
     assert told["foreground"] == "the head was found: 31 % of the image"

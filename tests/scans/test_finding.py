@@ -257,6 +257,13 @@ def test_results_that_are_all_there_is_or_are_named_are_meant(tmp_path: Path) ->
         assert (len(held.scans), held.left_out) == (count, "")
 
 
+def test_maps_and_previews_are_no_images_where_results_are_all_there_is(tmp_path: Path) -> None:
+    write_image(tmp_path / "sub-1_desc-medganFromT1w_T2w.nii.gz", OURS)
+    write_image(tmp_path / "sub-1_desc-medganFromT1wBound90_T2w.nii.gz", OURS)
+    write_image(tmp_path / "sub-1_desc-medganFromT1w_T2w_preview.png", OURS)
+    assert [one.path.name for one in search(tmp_path).scans] == ["sub-1_desc-medganFromT1w_T2w.nii.gz"]
+
+
 def test_stems_hold_nothing_that_is_not_seen_and_still_differ(tmp_path: Path) -> None:
     for name in ("a\nb.nii", "a\x1bb.nii", "a-b.png", "\udcff.nii", "é x.nii"):
         touch(tmp_path / name)
