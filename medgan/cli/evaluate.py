@@ -33,6 +33,7 @@ Subjects of two folders belong together where sub-, ses- and run- in their names
 their names without the contrast. Without a source there are no baselines, and without these no figure tells whether
 anything was learnt. Without a reference no figure tells whether the image is true."""
 _ROWS = 40
+_ALONE = 10
 _Result = TypeVar("_Result")
 
 
@@ -237,8 +238,7 @@ def _tell_without_reference(
                 write_figures(document, folder)
                 write_without_reference(document, folder / PAGE, cases=album.cases)
             screen.say(f"Report: {out / PAGE}")
-    for text in unused:
-        screen.warn(text)
+    _warn_of(screen, unused, told=out)
     screen.say(NOTICE)
     _refuse(screen, refused, of=len(refused) + len(seen))
 
@@ -315,10 +315,19 @@ def _tell(
                 write_figures(document, folder)
                 write_evaluation(document, judged, folder / PAGE, cases=album.cases)
             screen.say(f"Report: {out / PAGE}")
-    for text in alone:
-        screen.warn(text)
+    _warn_of(screen, alone, told=out)
     screen.say(NOTICE)
     _refuse(screen, refused, of=len(refused) + len({one.name for one in judged}))
+
+
+def _warn_of(screen: Screen, texts: Sequence[str], *, told: Path | None) -> None:
+    """What was left out: some of it where it is much."""
+    shown = texts if screen.verbose else texts[:_ALONE]
+    for text in shown:
+        screen.warn(text)
+    if len(shown) < len(texts):
+        where = "--verbose" if told is None else f"--verbose, and in {told / 'metrics.json'}"
+        screen.warn(f"{len(texts) - len(shown)} more scans were left out (all with {where})")
 
 
 def _name(error: MedganError) -> str:

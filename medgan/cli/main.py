@@ -49,6 +49,20 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"medgan.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; errors name no option that the command has not."""
+        from medgan.errors import MedganError
+
+        try:
+            return super().invoke(ctx)
+        except MedganError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is not None:
+                from medgan.cli.screen import with_known_options
+
+                error.remedy = with_known_options(error.remedy, command)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))

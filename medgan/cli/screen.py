@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import indent
@@ -25,6 +26,8 @@ from medgan.errors import MedganError
 from medgan.texts import printable_lines
 
 NOTICE = "Research software, not a medical device: what it makes is synthetic and not for diagnosis."
+
+_CHOOSING = re.compile(r"--(?:volume|series|echo)\b")
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -67,7 +70,8 @@ class Screen:
         for error in errors:
             if error.file is not None:
                 self.errors.print(f"  {shown_path(error.file)}", markup=False, soft_wrap=True)
-            for text in filter(None, (error.cause, error.remedy)):
+            remedy = with_known_options(error.remedy, click.get_current_context().command)
+            for text in filter(None, (error.cause, remedy)):
                 if self.errors.is_terminal:
                     self.errors.print(Padding(Text(printable_lines(text)), (0, 0, 0, 4), expand=False))
                 else:  # one line each, for what reads them
@@ -92,6 +96,14 @@ class Screen:
             transient=True,
             disable=self.quiet,
         )
+
+
+def with_known_options(remedy: str, command: click.Command) -> str:
+    """A way out that names an option by which to choose, for a command that has none: with what to do there."""
+    known = {name for parameter in command.params for name in parameter.opts}
+    if set(_CHOOSING.findall(remedy)) <= known:
+        return remedy
+    return f"{remedy.rstrip('.')}: so can `medgan synthesize`; here, put what is meant into a file or folder alone."
 
 
 class PathType(click.Path):

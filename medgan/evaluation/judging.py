@@ -227,6 +227,8 @@ def _doubts(prediction: Scan, reference: Scan, source: Scan | None) -> list[str]
         doubts.append(
             f"the prediction looks like {made} and the reference like {real}, from their names or headers"
         )
+    if np.array_equal(prediction.voxels, reference.voxels):
+        doubts.append("prediction and reference are the same image: the figures say nothing")
     if reference.source.facts.get("synthetic"):
         doubts.append(_SYNTHETIC.format("reference"))
     if source is not None and source.source.facts.get("synthetic"):

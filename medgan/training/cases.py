@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medgan.contrasts import contrast as known_contrast
 from medgan.contrasts import other
 from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError
 from medgan.files import sha256, whole_file, write_json
@@ -145,10 +146,12 @@ def prepare_folder(
         else:
             cases.append(case)
             if guess not in (None, contrast):
-                warnings.append(f"{case.name} looks like {guess}, but lies in the {contrast} folder")
+                warnings.append(
+                    f"{case.name} looks like {_label(guess)}, but lies in the {_label(contrast)} folder"
+                )
             elif case.kind != "picture" and case.appearance not in (None, contrast):
-                looks = f"{case.name} looks like {case.appearance} by its intensities"
-                warnings.append(f"{looks}, but lies in the {contrast} folder")
+                looks = f"{case.name} looks like {_label(case.appearance)} by its intensities"
+                warnings.append(f"{looks}, but lies in the {_label(contrast)} folder")
         advance(done, len(found))
     if not cases:
         causes = "; ".join(f"{shown_path(error.file or folder)}: {error.cause}" for error in refused[:3])
@@ -173,6 +176,10 @@ def _doubts_of_pictures(cases: Sequence[Case], contrast: str) -> list[str]:
         f"{others} of {len(telling)} pictures whose intensities tell look like {other(contrast).key}, but "
         f"lie in the {contrast} folder"
     ]
+
+
+def _label(key: str | None) -> str:
+    return known_contrast(key).label if key else ""
 
 
 def _prepare_one(

@@ -95,6 +95,41 @@ def test_the_folder_holds_json_csv_and_a_page(medgan: Medgan, pair: dict[str, Pa
     assert str(tmp_path) not in (out / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_way_out_is_one_that_the_command_has(medgan: Medgan, pair: dict[str, Path], tmp_path: Path) -> None:
+    image = nibabel.load(pair["pred"])
+    several = tmp_path / "several_T2w.nii.gz"
+    nibabel.save(
+        nibabel.Nifti1Image(np.stack([image.get_fdata(dtype=np.float32)] * 2, 3), image.affine), several
+    )
+    done = medgan("evaluate", several, pair["ref"])
+    assert done.code == 3
+    assert "into a file or folder alone" in done.err
+    other = medgan("synthesize", several, "--target", "t1", "-o", tmp_path / "out")
+    assert "--volume" in other.err
+    assert "folder alone" not in other.err
+
+
+def test_of_many_scans_that_are_alone_some_are_named(
+    medgan: Medgan, pair: dict[str, Path], tmp_path: Path
+) -> None:
+    for key in ("pred", "ref"):
+        (tmp_path / "in" / key).mkdir(parents=True)
+        (tmp_path / "in" / key / pair[key].name).write_bytes(pair[key].read_bytes())
+    for number in range(20, 40):
+        (tmp_path / "in" / "ref" / f"sub-{number}_T2w.nii.gz").write_bytes(pair["ref"].read_bytes())
+    asked = ["evaluate", "--pred-dir", tmp_path / "in" / "pred", "--ref-dir", tmp_path / "in" / "ref"]
+    done = medgan(*asked, "-o", tmp_path / "out")
+    assert done.err.count("no prediction of that name") == 10
+    assert "10 more scans were left out" in done.err
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert len(found["left_out"]) == 20
+    assert medgan(*asked, "-v").err.count("no prediction of that name") == 20
+
+
+def test_an_image_beside_itself_is_told(medgan: Medgan, pair: dict[str, Path]) -> None:
+    assert "are the same image" in medgan("evaluate", pair["ref"], pair["ref"]).err
+
+
 def test_without_a_source_the_lack_of_baselines_is_told(medgan: Medgan, pair: dict[str, Path]) -> None:
     done = medgan("evaluate", pair["pred"], pair["ref"])
     assert done.code == 0

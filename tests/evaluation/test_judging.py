@@ -102,14 +102,15 @@ def test_no_head_is_refused(made: Made) -> None:
 
 def test_what_speaks_against_the_figures_is_told(made: Made) -> None:
     truth = made("t2")
-    synthetic = replace(truth, source=replace(truth.source, facts={"synthetic": True}))
+    synthetic = replace(made("t2", noise=0.1), source=replace(truth.source, facts={"synthetic": True}))
     assert judge(synthetic, truth).warnings == ()
     assert any("reference is itself synthetic" in text for text in judge(truth, synthetic).warnings)
     assert any(
         "source is itself synthetic" in text for text in judge(truth, truth, source=synthetic).warnings
     )
     assert any("looks like T1w" in text for text in judge(made("t1"), truth).warnings)
-    assert judge(truth, truth, doubts=["doubt"]).warnings == ("doubt",)
+    assert judge(synthetic, truth, doubts=["doubt"]).warnings == ("doubt",)
+    assert any("are the same image" in text for text in judge(truth, truth).warnings)
 
 
 def test_who_looks_sees_the_volumes_that_were_compared(made: Made) -> None:

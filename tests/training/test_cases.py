@@ -169,4 +169,4 @@ def test_a_scan_whose_intensities_look_like_the_other_contrast_is_warned_of(
     head(tmp_path / "scans" / "one.nii.gz", "t2", 1)
     head(tmp_path / "scans" / "two.nii.gz", "t1", 2)
     cases = prepared(tmp_path / "scans", tmp_path / "cache")
-    assert [text.split(" but")[0] for text in cases.warnings] == ["one looks like t2 by its intensities,"]
+    assert [text.split(" but")[0] for text in cases.warnings] == ["one looks like T2w by its intensities,"]
