@@ -22,6 +22,10 @@ _TIMES_THEIRS = 2.0
 """A distribution is far from this many times the distance of the training scans among themselves."""
 _SPACING_ROOM = 1.5
 _EXTENT_ROOM = 1.25
+_COARSEST_PIXEL, _THICKEST_SLICE = 2.0, 9.0
+"""In mm, in whatever direction the slices of a clinical scan lie."""
+_USUAL_HEADS = ((90.0, 190.0), (110.0, 240.0), (20.0, 260.0))
+"""Of adults, in mm: from a narrow stripped brain to a large whole head, from a few slices to the neck."""
 _AXES = ("from left to right", "from back to front", "from foot to head")
 
 
@@ -126,13 +130,43 @@ class Scope(Part):
         return found
 
 
+def unusual(look: Look) -> list[str]:
+    """In what a scan is unlike clinical scans of adults, one sentence each, for models that do not say what they know.
+
+    Of intensities nothing can be said then.
+    """
+    found = []
+    if look.spacing is not None:
+        _, pixel, thickest = sorted(look.spacing)
+        if pixel > _COARSEST_PIXEL:
+            found.append(
+                f"its pixels are {pixel:.3g} mm wide, and those of clinical scans at most {_COARSEST_PIXEL:.3g} mm"
+            )
+        if thickest > _THICKEST_SLICE and not look.flat:
+            found.append(
+                f"its slices are {thickest:.3g} mm apart, and those of clinical scans at most {_THICKEST_SLICE:.3g} mm"
+            )
+    if look.head is not None:
+        than = "and those of adults are usually"
+        found += _outside(
+            look.head, _USUAL_HEADS, "the head that it shows is", _EXTENT_ROOM, flat=look.flat, than=than
+        )
+    return found
+
+
 def _outside(
-    sizes: Triple, known: Sequence[tuple[float, float]], what: str, room: float, *, flat: bool
+    sizes: Triple,
+    known: Sequence[tuple[float, float]],
+    what: str,
+    room: float,
+    *,
+    flat: bool,
+    than: str = "and the model was trained on",
 ) -> list[str]:
     """A sentence for each axis along which a size is beyond the known range by more than a factor."""
     axes = list(zip(_AXES, sizes, known, strict=True))[: 2 if flat else 3]
     return [
-        f"{what} {size:.3g} mm long {axis}, and the model was trained on {_range(low, high)} mm"
+        f"{what} {size:.3g} mm long {axis}, {than} {_range(low, high)} mm"
         for axis, size, (low, high) in axes
         if not low / room <= size <= high * room
     ]

@@ -15,7 +15,7 @@ from medgan.devices import DeviceChoice, choose_device, memory_errors
 from medgan.errors import InputRefusedError, ModelRefusedError
 from medgan.models import Model
 from medgan.models.calibration import Calibration
-from medgan.models.scope import look_of
+from medgan.models.scope import look_of, unusual
 from medgan.models.translator import Translator
 from medgan.preparation import IntensityRange, Prepared, prepare, restore
 from medgan.preparation.slabs import slab_step
@@ -205,6 +205,5 @@ class Synthesizer:
                 "its intensities are on another scale than the pictures that the model was trained on, so it was "
                 "scaled by its own percentiles"
             )
-        if learnt.scope is not None:
-            doubts += learnt.scope.objections(look_of(prepared))
-        return doubts
+        look = look_of(prepared)
+        return doubts + (unusual(look) if learnt.scope is None else learnt.scope.objections(look))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from medgan.models.scope import LEVELS, Look, Scope, look_of
+from medgan.models.scope import LEVELS, Look, Scope, look_of, unusual
 from medgan.preparation import PreparationSettings, prepare
 from medgan.sample_data.writing import made_scan
 from medgan.scans import Scan
@@ -120,3 +120,38 @@ def test_ranges_the_wrong_way_round_are_refused() -> None:
     content["spacings"][0] = [2.0, 1.0]
     with pytest.raises(ValidationError, match="smaller end"):
         Scope.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "head"),
+    [
+        ((1, 1, 1), (150, 190, 220)),
+        ((0.5, 0.5, 6), (150, 190, 160)),
+        ((4.8, 1, 1), (85, 195, 165)),
+        ((0.9, 5, 0.9), (150, 150, 150)),
+        ((1, 1, 3), (120, 160, 30)),
+    ],
+)
+def test_clinical_scans_of_heads_and_brains_are_not_unusual(
+    spacing: tuple[float, float, float], head: tuple[float, float, float]
+) -> None:
+    assert unusual(look(spacing=spacing, head=head)) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (look(head=(29, 29, 12)), "head that it shows is 29 mm long from left to right"),
+        (look(head=(400, 190, 160)), "those of adults are usually 90 to 190 mm"),
+        (look(spacing=(3, 3, 3)), "pixels are 3 mm wide"),
+        (look(spacing=(1, 1, 12)), "slices are 12 mm apart"),
+    ],
+)
+def test_what_is_unlike_any_clinical_scan_is_said_where_the_model_does_not_say_what_it_knows(
+    other: Look, words: str
+) -> None:
+    assert words in "; ".join(unusual(other))
+
+
+def test_a_picture_has_no_size_to_be_unusual() -> None:
+    assert unusual(Look(flat=True, spacing=None, head=None, quantiles=FLAT)) == []
