@@ -124,7 +124,7 @@ class WithoutReference:
         self.targets, self.model, self.device = targets, model, device
         self.left_out: list[str] = []
         self._where = choose_device(device).device
-        self._targets: dict[str | None, tuple[Domain | None, Features | None]] = {}
+        self._targets: dict[str | None, tuple[Domain, Features | None] | InputRefusedError] = {}
         self._back: dict[str, Synthesizer] = {}
 
     def __call__(
@@ -159,14 +159,24 @@ class WithoutReference:
         if self.targets is None:
             return None, None
         if key not in self._targets:
-            features = None
-            if key is not None and has_default():
-                features = feature_reader(load_model(), key, self._where)
-            left_out: list[str] = []
-            domain = domain_of(read_usable(self.targets, key, left_out), features=features)
-            self.left_out += [text for text in left_out if text not in self.left_out]
-            self._targets[key] = domain, features
-        return self._targets[key]
+            try:
+                self._targets[key] = self._read_targets(self.targets, key)
+            except InputRefusedError as error:  # of the folder, for all predictions alike
+                error.file = error.file or self.targets
+                self._targets[key] = error
+        known = self._targets[key]
+        if isinstance(known, InputRefusedError):
+            raise known
+        return known
+
+    def _read_targets(self, folder: Path, key: str | None) -> tuple[Domain, Features | None]:
+        features = None
+        if key is not None and has_default():
+            features = feature_reader(load_model(), key, self._where)
+        left_out: list[str] = []
+        domain = domain_of(read_usable(folder, key, left_out), features=features)
+        self.left_out += [text for text in left_out if text not in self.left_out]
+        return domain, features
 
     def _lead_back(self, prediction: Scan, source: Scan) -> Scan:
         assert self.model is not None  # noqa: S101 - see __call__

@@ -103,7 +103,7 @@ def with_known_options(remedy: str, command: click.Command) -> str:
     known = {name for parameter in command.params for name in parameter.opts}
     if set(_CHOOSING.findall(remedy)) <= known:
         return remedy
-    return f"{remedy.rstrip('.')}: so can `medgan synthesize`; here, put what is meant into a file or folder alone."
+    return f"Put what is meant into a file or folder of its own first. (Of `medgan synthesize`: {remedy})"
 
 
 class PathType(click.Path):

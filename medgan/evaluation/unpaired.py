@@ -181,7 +181,8 @@ def domain_of(scans: Iterable[Scan], *, features: Features | None = None) -> Dom
                 vectors.append(rows)
     if not found:
         raise InputRefusedError(
-            "no scan of the target contrast has a head in it", remedy="Give other scans as --target-dir."
+            "no scan of the contrast that was made, with a head in it, is among the target scans",
+            remedy="Give acquired scans of that contrast as --target-dir.",
         )
     table = np.array(found)
     total = table.sum(axis=0)

@@ -166,7 +166,7 @@ def figures_without_reference(
     for kind in ("wasserstein", "kernel", "cycle", "flicker"):
         if found := summary[kind]:
             shown = ", ".join(
-                f"{_SEEN.get(key, key)} {_spread_text(one, 4 if kind == 'flicker' else 3)}"
+                f"{_SEEN.get(key, key)} {_spread_text(_of(one, key), 4 if kind == 'flicker' else 3)}"
                 for key, one in found.items()
             )
             rows.append((_SEEN[kind], shown, protocol.get(kind, _FLICKER)))
@@ -189,6 +189,11 @@ _FLICKER = (
     "how far the mean of a slice lies off its neighbours': more than the source's is what a model adds from "
     "slice to slice"
 )
+
+
+def _of(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Target scans are the same for all subjects, so there is no spread over these."""
+    return {**found, "sd": None} if key.startswith("targets_") else found
 
 
 def _spread_text(found: Mapping[str, Any], digits: int = 3) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,10 +104,10 @@ def test_a_way_out_is_one_that_the_command_has(medgan: Medgan, pair: dict[str, P
     )
     done = medgan("evaluate", several, pair["ref"])
     assert done.code == 3
-    assert "into a file or folder alone" in done.err
+    assert "into a file or folder of its own" in done.err
     other = medgan("synthesize", several, "--target", "t1", "-o", tmp_path / "out")
     assert "--volume" in other.err
-    assert "folder alone" not in other.err
+    assert "of its own" not in other.err
 
 
 def test_of_many_scans_that_are_alone_some_are_named(
@@ -396,7 +397,8 @@ def test_of_many_predictions_the_means_and_each_are_told(
     medgan: Medgan, folders: dict[str, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "judged"
-    done = medgan("evaluate", "--pred-dir", folders["pred"], "--source-dir", folders["source"], "-o", out)
+    asked = ["--pred-dir", folders["pred"], "--source-dir", folders["source"]]
+    done = medgan("evaluate", *asked, "--target-dir", folders["ref"], "-o", out)
     assert done.code == 0, done.err
     assert "Mean of 3, without a reference" in done.out
     assert "sub-02" in done.out
@@ -405,7 +407,26 @@ def test_of_many_predictions_the_means_and_each_are_told(
     assert found["summary"]["T2w"]["structure"]["nmi"]["mean"] == pytest.approx(np.mean(kept))
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "3 subjects" in page
+    assert re.search(
+        r"prediction [\d.]+ ± [\d.]+, source [\d.]+ ± [\d.]+, target scans [\d.]+, at most", page
+    )
     assert "sub-03" in page
+
+
+def test_target_scans_of_another_contrast_are_read_once_and_refused(
+    medgan: Medgan, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import medgan.assessment as module
+
+    calls = []
+    original = module.read_usable
+    monkeypatch.setattr(module, "read_usable", lambda *given: (calls.append(given), original(*given))[1])
+    asked = ["--pred-dir", folders["pred"], "--source-dir", folders["source"]]
+    done = medgan("evaluate", *asked, "--target-dir", folders["source"])
+    assert done.code == 3
+    assert "no scan of the contrast that was made" in done.err
+    assert "--target-dir" in done.err
+    assert len(calls) == 1
 
 
 def test_what_leads_back_must_be_known(medgan: Medgan, pair: dict[str, Path], tiny_run: Path) -> None:

@@ -84,7 +84,7 @@ def test_each_target_scan_is_measured_from_the_others(made: Made) -> None:
 
 def test_no_head_among_the_targets_is_refused(made: Made) -> None:
     dark = made("t2")
-    with pytest.raises(InputRefusedError, match="no scan of the target contrast"):
+    with pytest.raises(InputRefusedError, match="no scan of the contrast that was made"):
         domain_of([replace(dark, voxels=-dark.voxels)])
 
 

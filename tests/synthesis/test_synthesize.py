@@ -46,7 +46,9 @@ GRIDS: dict[str, npt.NDArray[np.float64]] = {
 }
 
 
-ON_ANY_GRID = pytest.mark.filterwarnings("ignore:(its voxels are|the head that it shows is) .* mm long:UserWarning")
+ON_ANY_GRID = pytest.mark.filterwarnings(
+    "ignore:(its voxels are|the head that it shows is) .* mm long:UserWarning"
+)
 """For tests of geometry, which hold on grids that the model has not seen as well."""
 
 
