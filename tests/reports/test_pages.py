@@ -20,9 +20,12 @@ def pages(medgan: Any, head: Any, head_folders: Any, tiny_run: Path, tmp_path: P
     )
     done = medgan("evaluate", made, truth, "--source", source, "-q", "-o", tmp_path / "judged")
     assert done.code == 0, done.err
+    done = medgan("evaluate", made, "--source", source, "-q", "-o", tmp_path / "seen")
+    assert done.code == 0, done.err
     return {
         "inspect": inspected,
         "evaluate": tmp_path / "judged" / "report.html",
+        "evaluate, without a reference": tmp_path / "seen" / "report.html",
         "train": tiny_run / "report.html",
     }
 

@@ -130,7 +130,7 @@ def test_a_scan_that_looks_like_the_other_contrast_is_warned_of(head: Any, tmp_p
     cases = prepared(tmp_path / "scans", tmp_path / "cache")
     assert len(cases.warnings) == 1
     assert "sub-01" in cases.warnings[0]
-    assert "t2" in cases.warnings[0]
+    assert "looks like T2w, but lies in the T1w folder" in cases.warnings[0]
 
 
 def test_pictures_of_a_folder_share_one_scale(head: Any, tmp_path: Path) -> None:
