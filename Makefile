@@ -25,8 +25,9 @@ notebook: $(VENV)/.installed  ## Run the tutorial from top to bottom, and keep w
 	"$(BIN)/python" -m pip install --quiet --editable ".[notebook]"
 	"$(BIN)/python" -m jupyter nbconvert --log-level WARN --execute --inplace docs/tutorials/cyclegan.ipynb
 
-bench: $(VENV)/.installed  ## Time and memory of training steps
+bench: $(VENV)/.installed  ## Time and memory of training steps and of synthesis, beside the CycleGAN of 2017 and the floor
 	"$(BIN)/python" pipelines/benchmarks/training_step.py
+	"$(BIN)/python" pipelines/benchmarks/synthesis.py
 
 soak: $(VENV)/.installed  ## Kill -9 two hundred times; memory over 200 volumes and 2,000 steps (about half an hour)
 	"$(BIN)/python" pipelines/benchmarks/crash_soak.py

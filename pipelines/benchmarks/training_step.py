@@ -1,9 +1,11 @@
-"""Time and peak memory of a training step at 64, 128 and 256 pixels.
+"""Time and peak memory of a training step, beside that of the CycleGAN of 2017 and the least that the machine allows.
 
-Each size runs in a process of its own, so that its peak memory is its own. One step is what `medgan train` does:
-both generators, both discriminators, forward, backward and optimiser, on images in memory.
+Each case runs in a process of its own, so that its peak memory is its own. One step is what `medgan train` does, with
+the simulated pairs that the recipe mixes in: all networks, forward, backward and optimisers, on images in memory. The
+reference is `cyclegan_2017.py`, in the same run. The floor is the step's floating-point operations over the machine's
+measured rate of matrix products in the same precision.
 
-    python pipelines/benchmarks/training_step.py [--recipe slices] [--device auto] [--json FILE]
+    python pipelines/benchmarks/training_step.py [--device auto] [--sizes 64 128 256] [--json FILE]
 """
 
 from __future__ import annotations
@@ -15,90 +17,152 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 SIZES = (64, 128, 256)
+REFERENCE = "cyclegan_2017"
+_SETTLING = 2
+"""Steps before those that count."""
 
 
-def measure(recipe_name: str, size: int, device_name: str, steps: int) -> dict[str, object]:
+def cases(sizes: list[int]) -> list[dict[str, Any]]:
+    """What is measured: reference first, then recipes at the same sizes."""
+    flat = [
+        {"what": what, "slab": slab, "size": size}
+        for size in sizes
+        for what, slab in ((REFERENCE, 1), ("slices", 1), ("slices", 3))
+    ]
+    return [
+        *flat,
+        {"what": "seeds", "slab": 1, "size": 64},
+        {"what": "volumes", "slab": 1, "size": min(sizes)},
+    ]
+
+
+def measure(case: dict[str, Any], device_name: str, steps: int) -> dict[str, Any]:
     """Median seconds of a step, and peak bytes of this process (CPU) or of the allocator (CUDA)."""
     import torch
+    from floor import operations, product_rate, wait_for
 
-    from medgan.devices import choose_device, choose_precision
-    from medgan.recipe import load_recipe
-    from medgan.training.engine import CycleGANTrainer
+    from medgan.devices import choose_device
     from medgan.training.plan import peak_memory
-    from medgan.training.schedule import Schedule
-    from medgan.training.state import TrainingState
 
-    recipe = load_recipe(recipe_name)
     device = choose_device(device_name).device
     before = peak_memory(device)
-    precision = choose_precision(recipe.training.precision, device)
-    state = TrainingState(recipe, slab=1, seed=0, device=device)
-    schedule = Schedule(recipe=recipe, steps=10_000, seconds=None)
-    trainer = CycleGANTrainer(state, None, schedule, epoch_length=100, seed=0, precision=precision)
-    batch = recipe.sampling.batch_size
-    shape = (batch, 1) + (size,) * recipe.spatial_dims
-    real = {key: torch.rand(shape, device=device) * 2 - 1 for key in ("t1", "t2")}
+    step, batch, precision = (
+        _reference(device, case["size"]) if case["what"] == REFERENCE else _recipe(device, **case)
+    )
     seconds = []
-    for number in range(steps + 2):
+    for _ in range(steps + _SETTLING):
         started = time.perf_counter()
-        trainer.step(real, {}, {})
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        if number >= 2:
-            seconds.append(time.perf_counter() - started)
-    median = statistics.median(seconds)
+        step()
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    median = statistics.median(seconds[_SETTLING:])
+    peak = peak_memory(device)
+    floor = operations(step) / product_rate(device, precision)
     return {
-        "recipe": recipe_name,
-        "size": size,
+        **case,
         "batch": batch,
         "device": str(device),
         "precision": str(precision).removeprefix("torch."),
         "seconds_per_step": median,
         "seconds_per_image": median / batch,
-        "peak_bytes": peak_memory(device),
+        "times_the_floor": median / floor,
+        "peak_bytes": peak,
         "peak_bytes_before": before,
         "threads": torch.get_num_threads(),
     }
 
 
-def main() -> None:
-    """Run each size in its own process and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def _reference(device: Any, size: int) -> tuple[Callable[[], object], int, Any]:
+    import torch
+    from cyclegan_2017 import CycleGAN2017
+
+    gan = CycleGAN2017(device)
+    real = {key: torch.rand(gan.batch, 1, size, size, device=device) * 2 - 1 for key in ("t1", "t2")}
+    return lambda: gan.step(real), gan.batch, torch.float32
+
+
+def _recipe(device: Any, what: str, slab: int, size: int) -> tuple[Callable[[], object], int, Any]:
+    import torch
+
+    from medgan.devices import choose_precision
+    from medgan.recipe import load_recipe
+    from medgan.training.engine import CycleGANTrainer
+    from medgan.training.schedule import Schedule
+    from medgan.training.state import TrainingState
+
+    recipe = load_recipe(what)
+    precision = choose_precision(recipe.training.precision, device)
+    state = TrainingState(recipe, slab=slab, seed=0, device=device)
+    state.step = 5_000  # in the midst of it: all losses count
+    trainer = CycleGANTrainer(
+        state,
+        None,  # type: ignore[arg-type]  # the step is given its images
+        Schedule(recipe=recipe, steps=10_000, seconds=None),
+        epoch_length=100,
+        seed=0,
+        precision=precision,
     )
-    parser.add_argument("--recipe", default="slices")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(options.recipe, options.one, options.device, options.steps)))
-        return
-    rows = []
-    print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
-    print("size  batch  s/step  s/image  peak memory (of which libraries)  device, precision")
-    for size in options.sizes:
-        command = [sys.executable, __file__, "--one", str(size), "--recipe", options.recipe]
-        command += ["--device", options.device, "--steps", str(options.steps)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        row = json.loads(output.splitlines()[-1])
-        rows.append(row)
+    batch = recipe.sampling.batch_size
+    shape = (batch, slab) + (size,) * recipe.spatial_dims
+    real, pairs = ({key: torch.rand(shape, device=device) * 2 - 1 for key in ("t1", "t2")} for _ in range(2))
+    return lambda: trainer.step(real, pairs if recipe.simulation.heads else {}, {}), batch, precision
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as text, each beside the reference of its size."""
+    lines = [
+        "what                  size  batch  s/step  s/image  2017's s/image over it  times the floor  peak (libraries)"
+    ]
+    for row in rows:
+        alike = (one for one in rows if (one["what"], one["size"]) == (REFERENCE, row["size"]))
+        beside = None if row["what"] == "volumes" else next(alike, None)
+        ratio = f"{beside['seconds_per_image'] / row['seconds_per_image']:.1f}" if beside else "-"
         peak, before = (
             "?" if row[key] is None else f"{row[key] / 2**30:.2f} GiB"
             for key in ("peak_bytes", "peak_bytes_before")
         )
-        print(
-            f"{size:4d}  {row['batch']:5d}  {row['seconds_per_step']:6.3f}  {row['seconds_per_image']:7.3f}  "
-            f"{peak} ({before})  {row['device']}, {row['precision']}, {row['threads']} threads",
-            flush=True,
+        name = f"{row['what']}, slab of {row['slab']}" if row["slab"] > 1 else row["what"]
+        lines.append(
+            f"{name:20s}  {row['size']:4d}  {row['batch']:5d}  {row['seconds_per_step']:6.3f}  "
+            f"{row['seconds_per_image']:7.3f}  {ratio:>22s}  {row['times_the_floor']:15.1f}  {peak} ({before})"
         )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run each case in its own process and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(json.loads(options.one), options.device, options.steps)))
+        return
+    rows = []
+    for case in cases(list(options.sizes)):
+        command = [sys.executable, __file__, "--one", json.dumps(case), "--device", options.device]
+        command += ["--steps", str(options.steps)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{case}:\n{done.stderr}")
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"{case['what']} at {case['size']}: done", file=sys.stderr, flush=True)
+    where = f"{rows[0]['device']}, {rows[0]['threads']} threads, {platform.machine()}, {platform.system()}"
+    print(f"{where}, Python {platform.python_version()}")
+    print(f"precision: {rows[0]['precision']}, medgan's {rows[1]['precision']}")
+    print(table(rows))
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps({"where": where, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "pipelines" / "benchmarks"
 
 
-def test_a_training_step_is_timed_and_written_down(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_training_steps_are_timed_beside_the_reference_and_written_down(tmp_path: Path) -> None:
     out = tmp_path / "steps.json"
     command = [sys.executable, BENCHMARKS / "training_step.py", "--sizes", "32", "--steps", "1"]
-    subprocess.run([*command, "--device", "cpu", "--json", out], check=True, capture_output=True)
-    (measured,) = json.loads(out.read_text(encoding="utf-8"))
-    assert measured["size"] == 32
-    assert measured["seconds_per_step"] > 0
-    assert measured["peak_bytes"] >= measured["peak_bytes_before"] > 0
+    done = subprocess.run([*command, "--device", "cpu", "--json", out], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert {(row["what"], row["slab"]) for row in rows} == {
+        ("cyclegan_2017", 1),
+        ("slices", 1),
+        ("slices", 3),
+        ("seeds", 1),
+        ("volumes", 1),
+    }
+    for row in rows:
+        assert row["seconds_per_step"] > 0 and row["times_the_floor"] > 0
+        assert row["peak_bytes"] >= row["peak_bytes_before"] > 0

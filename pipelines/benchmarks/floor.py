@@ -1,0 +1,48 @@
+"""What a machine can do at best, measured: its rates of matrix products and of copies; and the operations of a step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+_SIDE = 2048
+_COPIED = 1 << 28
+
+
+def product_rate(device: torch.device, precision: torch.dtype) -> float:
+    """Operations a second of square matrix products, the best of some."""
+    a = torch.randn(_SIDE, _SIDE, device=device, dtype=precision)
+    return 2 * _SIDE**3 / _best(lambda: a @ a, device)
+
+
+def copy_rate(device: torch.device) -> float:
+    """Bytes a second that are read and written in a copy, the best of some."""
+    a = torch.empty(_COPIED, dtype=torch.uint8, device=device)
+    b = torch.empty_like(a)
+    return 2 * _COPIED / _best(lambda: b.copy_(a), device)
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Floating-point operations of convolutions and products in some work, backward passes as well."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _best(work: Callable[[], object], device: torch.device, *, times: int = 8) -> float:
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
