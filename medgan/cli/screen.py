@@ -66,11 +66,12 @@ class Screen:
 
         from medgan.scans.shown_paths import shown_path
 
+        context = click.get_current_context(silent=True)
         self.errors.print("\nRefused:", style="red")
         for error in errors:
             if error.file is not None:
                 self.errors.print(f"  {shown_path(error.file)}", markup=False, soft_wrap=True)
-            remedy = with_known_options(error.remedy, click.get_current_context().command)
+            remedy = with_known_options(error.remedy, context.command) if context else error.remedy
             for text in filter(None, (error.cause, remedy)):
                 if self.errors.is_terminal:
                     self.errors.print(Padding(Text(printable_lines(text)), (0, 0, 0, 4), expand=False))

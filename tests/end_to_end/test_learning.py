@@ -4,7 +4,7 @@ The thresholds are far from what anything but the right losses reaches. Over the
 correlates with the truth at about -0.8, since T1w and T2w are bright and dark in opposite places. Tried
 with the adversarial loss off, the output stays there at -0.5 to -0.2 in 2D and 2.5D, and in 3D, where cycles
 alone find the brain's polarity, its head as a whole stays below 0.1; other seeds of the right losses gave 0.2
-to 0.65 and 0.35 to 0.7.
+to 0.65 and 0.35 to 0.7 (2.5D takes 400 steps: of 300, one seed of three stayed below 0.1).
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def correlations(run: Path, person: int) -> dict[str, float]:
     ("recipe", "changes", "brain"),
     [
         pytest.param("slices", (*FLAT, *UNPAIRED, "sampling.slab=1"), 0.25, id="2D"),
-        pytest.param("slices", (*FLAT, *UNPAIRED, "sampling.slab=3"), 0.1, id="2.5D"),
+        pytest.param(
+            "slices", (*FLAT, *UNPAIRED, "sampling.slab=3", "training.steps_per_epoch=400"), 0.1, id="2.5D"
+        ),
         pytest.param("volumes", (*SOLID, *UNPAIRED), 0.1, id="3D"),
         pytest.param("slices", (*FLAT, *SIMULATED, "sampling.slab=1"), 0.25, id="2D with simulated pairs"),
     ],
