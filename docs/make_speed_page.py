@@ -1,4 +1,6 @@
-"""Write docs/explanation/speed.md from what the benchmarks wrote: python docs/make_speed_page.py STEPS.json COMMANDS.json.
+"""Write docs/explanation/speed.md from what the benchmarks wrote.
+
+    python docs/make_speed_page.py STEPS.json COMMANDS.json
 
 The files are those of `--json` of pipelines/benchmarks/training_step.py and synthesis.py, run on an idle machine.
 """
@@ -19,11 +21,12 @@ Written by `python docs/make_speed_page.py` from one run of `make bench`; times 
 ## A training step
 
 On {steps}. The reference is the CycleGAN of Zhu et al. (ICCV 2017), written from the paper
-(`pipelines/benchmarks/cyclegan_2017.py`, float32, batches of one), in the same run. A step of medgan is what `medgan train`
-does, with the simulated pairs that a recipe mixes in. The floor is the step's floating-point operations over the
-machine's measured rate of matrix products in the same precision; convolutions of few channels do not come near it.
+(`pipelines/benchmarks/cyclegan_2017.py`, float32, batches of one), in the same run. A step of medgan is what
+`medgan train` does, with the simulated pairs that a recipe mixes in. The floor is the step's floating-point operations
+over the machine's measured rate of matrix products in the same precision; convolutions of few channels do not come
+near it.
 
-| what | pixels | batch | seconds a step | seconds an image | images in the reference's time | times the floor | peak memory |
+| what | pixels | batch | s a step | s an image | images in the reference's time | times the floor | peak memory |
 |---|---|---|---|---|---|---|---|
 """
 _COMMANDS = """
@@ -38,12 +41,14 @@ On {commands}. Procedural heads, the model that comes with medgan, imports and a
 _TAIL = """
 ## What made steps faster
 
-Each generator takes real and simulated images in one pass, since instance norm keeps images apart: measured one after the
-other on a quiet machine (two cores, bfloat16, `slices` with simulated pairs), a step went from 0.23 s to 0.18 s at 64 pixels and
-from 0.47 s to 0.41 s at 128; about 0.03 s of each are Adam in one kernel and the moving average in one call.
+Each generator takes real and simulated images in one pass, since instance norm keeps images apart: measured one after
+the other on a quiet machine (two cores, bfloat16, `slices` with simulated pairs), a step went from 0.23 s to 0.18 s at
+64 pixels and from 0.47 s to 0.41 s at 128, of which Adam in one kernel and the moving average in one call are 0.03 s
+at 64 and 0.06 s at 128.
 
-Tried and not kept: a higher `M_MMAP_THRESHOLD` (nothing at 64, 4 % at 128); `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` makes a step
-at 128 about 12 % faster where huge pages are on request, and can only be set before Python starts, so it is left to you.
+Tried and not kept: a higher `M_MMAP_THRESHOLD` (nothing at 64, 4 % at 128); `GLIBC_TUNABLES=glibc.malloc.hugetlb=1`
+makes a step at 128 about 12 % faster where huge pages are on request, and can only be set before Python starts, so it
+is left to you.
 """
 
 
