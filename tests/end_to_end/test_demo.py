@@ -11,12 +11,16 @@ from PIL import Image
 
 from medgan.demonstration import demonstrate
 from medgan.errors import UsageError
-from medgan.sample_data import make_sample_data
+from medgan.sample_data import SampleData, make_sample_data
 from medgan.scans import find_scans, read_scan
 
 
-def test_the_sample_data_are_other_people_in_all_three_kinds(tmp_path: Path) -> None:
-    data = make_sample_data(tmp_path)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> SampleData:
+    return make_sample_data(tmp_path_factory.mktemp("sample"))
+
+
+def test_the_sample_data_are_other_people_in_all_three_kinds(data: SampleData) -> None:
     for folder, contrast in ((data.t1, "t1"), (data.t2, "t2")):
         found = find_scans(folder)
         assert {one.kind for one in found} == {"nifti", "dicom", "picture"}
@@ -25,8 +29,8 @@ def test_the_sample_data_are_other_people_in_all_three_kinds(tmp_path: Path) -> 
     assert not np.array_equal(first.voxels > 50, second.voxels > 50)
 
 
-def test_the_held_out_head_is_one_grid_in_both_contrasts_and_all_kinds(tmp_path: Path) -> None:
-    held_out = make_sample_data(tmp_path).held_out
+def test_the_held_out_head_is_one_grid_in_both_contrasts_and_all_kinds(data: SampleData) -> None:
+    held_out = data.held_out
     t1, t2 = (read_scan(held_out / f"{key}.nii.gz") for key in ("t1", "t2"))
     np.testing.assert_allclose(t1.affine, t2.affine)
     dicom = read_scan(held_out / "dicom")
