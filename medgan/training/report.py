@@ -86,7 +86,7 @@ class Report:
             state=self._state(engine, ended),
             running=not ended,
             numbers=self._numbers(engine),
-            findings=[finding.text for finding in findings],
+            findings=[*_doubts(plan), *(finding.text for finding in findings)],
             watched=len(losses) > 0 and len(judged) > 0,
             chosen=chosen,
             charts=_charts(losses, judged),
@@ -216,6 +216,16 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
     rows.append(("Acquired pairs", f"{plan.paired}" if plan.paired else "none: no real image is paired"))
     heights = "from matching heights of the head" if plan.matched else "at random"
     return [*rows, ("Drawn", f"{heights}, at {' × '.join(map(str, plan.frame))}")]
+
+
+def _doubts(plan: Plan) -> list[str]:
+    """What was warned of the scans, without the names that the command line gives."""
+    return [
+        f"Warnings of scans in the {contrast(key).label} folder: {len(cases.warnings)}, such as one that looks like "
+        "the other contrast. `medgan inspect` on the folder says which."
+        for key, cases in plan.domains.items()
+        if cases.warnings
+    ]
 
 
 def _facts(plan: Plan) -> list[tuple[str, str]]:

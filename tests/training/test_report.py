@@ -126,3 +126,15 @@ def test_a_training_that_diverged_says_so_on_its_page(
         )
     assert "Ended, since the training has diverged" in page(run)
     assert "Reload" not in page(run)
+
+
+def test_scans_of_the_wrong_contrast_are_counted_and_not_named(
+    tiny: Any, head: Any, head_folders: Any, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        head(tmp_path / "t2" / f"sub-{number:02d}_T1w.nii.gz", "t1", number)
+    changes = [*tiny, "training.epochs=1"]
+    text = page(train(head_folders.t1, tmp_path / "t2", out=tmp_path / "run", changes=changes, device="cpu"))
+    assert "Warnings of scans in the T2w folder: 2" in text
+    assert "in the T1w folder" not in text
+    assert "sub-0" not in text
