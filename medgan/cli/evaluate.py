@@ -5,7 +5,7 @@ What -o leaves in its folder is described in docs/reference/evaluation.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -218,29 +218,23 @@ def _tell_without_reference(
 ) -> None:
     """As `_tell`, for predictions without a reference."""
     from medgan.cli.evaluation_tables import say_without_reference
-    from medgan.evaluation.document import PAGE, to_document_without_reference, write_figures
+    from medgan.evaluation.document import to_document_without_reference
 
     unused = [*alone, *judge.left_out]
     if seen:
         model = None if judge.model is None else judge.model.told_to_others
-        left_out = [*unused, *(f"{_name(error)}: {error.cause}" for error in refused)]
-        document = to_document_without_reference(seen, model=model, left_out=left_out)
+        document = to_document_without_reference(seen, model=model, left_out=_left_out(unused, refused))
         if not screen.quiet:
             say_without_reference(screen, document, rows=None if screen.verbose else _ROWS)
-        for one in seen:
-            for text in one.warnings:
-                screen.warn(f"{one.name}: {text}")
-        if out is not None:
-            from medgan.files import whole_folder
+        _warn_of_subjects(screen, seen)
+
+        def write(page: Path) -> None:
             from medgan.reports.evaluation import write_without_reference
 
-            with whole_folder(out) as folder:
-                write_figures(document, folder)
-                write_without_reference(document, folder / PAGE, cases=album.cases)
-            screen.say(f"Report: {out / PAGE}")
-    _warn_of(screen, unused, told=out)
-    screen.say(NOTICE)
-    _refuse(screen, refused, of=len(refused) + len(seen))
+            write_without_reference(document, page, cases=album.cases)
+
+        _write(screen, document, write, out)
+    _conclude(screen, unused, out, refused, of=len(refused) + len(seen))
 
 
 _MODES = {
@@ -298,26 +292,57 @@ def _tell(
     alone: Sequence[str] = (),
 ) -> None:
     """Print the figures, write what was asked for, and refuse at the end what was refused."""
-    from medgan.evaluation.document import PAGE, to_document, write_figures
+    from medgan.evaluation.document import to_document
 
     if judged:
-        left_out = [*alone, *(f"{_name(error)}: {error.cause}" for error in refused)]
-        document = to_document(judged, model=model, left_out=left_out)
-        _show(screen, document)
-        for one in judged:
-            for text in one.warnings:
-                screen.warn(f"{one.name}: {text}")
-        if out is not None:
-            from medgan.files import whole_folder
+        document = to_document(judged, model=model, left_out=_left_out(alone, refused))
+        if not screen.quiet:
+            from medgan.cli.evaluation_tables import say_figures
+
+            say_figures(screen, document, rows=None if screen.verbose else _ROWS)
+        _warn_of_subjects(screen, judged)
+
+        def write(page: Path) -> None:
             from medgan.reports.evaluation import write_evaluation
 
-            with whole_folder(out) as folder:
-                write_figures(document, folder)
-                write_evaluation(document, judged, folder / PAGE, cases=album.cases)
-            screen.say(f"Report: {out / PAGE}")
-    _warn_of(screen, alone, told=out)
+            write_evaluation(document, judged, page, cases=album.cases)
+
+        _write(screen, document, write, out)
+    _conclude(screen, alone, out, refused, of=len(refused) + len({one.name for one in judged}))
+
+
+def _left_out(unused: Sequence[str], refused: Sequence[MedganError]) -> list[str]:
+    return [*unused, *(f"{_name(error)}: {error.cause}" for error in refused)]
+
+
+def _warn_of_subjects(screen: Screen, results: Sequence[Judged] | Sequence[Seen]) -> None:
+    for one in results:
+        for text in one.warnings:
+            screen.warn(f"{one.name}: {text}")
+
+
+def _write(
+    screen: Screen, document: Mapping[str, Any], write_page: Callable[[Path], None], out: Path | None
+) -> None:
+    """Figures and page into a folder, all or none of them, where one was asked for."""
+    if out is None:
+        return
+    from medgan.evaluation.document import PAGE, write_figures
+    from medgan.files import whole_folder
+
+    with whole_folder(out) as folder:
+        write_figures(document, folder)
+        write_page(folder / PAGE)
+    screen.say(f"Report: {out / PAGE}")
+
+
+def _conclude(
+    screen: Screen, unused: Sequence[str], out: Path | None, refused: Sequence[MedganError], *, of: int
+) -> None:
+    """What was left out, the notice, and what was refused of how many subjects."""
+    _warn_of(screen, unused, told=out)
     screen.say(NOTICE)
-    _refuse(screen, refused, of=len(refused) + len({one.name for one in judged}))
+    _refuse(screen, refused, of=of)
 
 
 def _warn_of(screen: Screen, texts: Sequence[str], *, told: Path | None) -> None:
@@ -347,36 +372,3 @@ def _refuse(screen: Screen, refused: Sequence[MedganError], *, of: int) -> None:
         f"{len(refused)} of {of} subjects were refused, as listed; {rest}",
         remedy="Give the same command again once they are mended.",
     )
-
-
-def _show(screen: Screen, document: Mapping[str, Any]) -> None:
-    """For each target contrast its subjects, and the summary beside the baselines."""
-    from medgan.cli.evaluation_tables import coverage_line, subjects_table, summary_table
-
-    if screen.quiet:
-        return
-    for target, summary in document["summary"].items():
-        entries = [entry for entry in document["subjects"] if (entry["target"] or "all") == target]
-        screen.say("" if target == "all" else f"\nTo {target}")
-        if len(entries) > 1:
-            screen.console.print(subjects_table(entries if screen.verbose else entries[:_ROWS]))
-            if len(entries) > _ROWS and not screen.verbose:
-                screen.say(f"  ... and {len(entries) - _ROWS} more (all with --verbose or -o).")
-        screen.console.print(summary_table(summary))
-        if entries[0]["flicker"] and len(entries) == 1:
-            shown = ", ".join(f"{key} {value:.4f}" for key, value in entries[0]["flicker"].items())
-            screen.say(f"Flicker from slice to slice: {shown}")
-        if "bound" in summary["coverage"]:
-            screen.say(coverage_line(summary["coverage"]["bound"]))
-        for entry in entries:
-            if entry["registration"]:
-                screen.say(f"{entry['name']}: {entry['registration']['text']}")
-    if any(summary["baselines"] for summary in document["summary"].values()):
-        screen.say("copied: the source as it is; histogram: its histogram matched, inverted where closer.")
-    else:
-        screen.say(
-            "No source was given, so there are no baselines: the figures alone do not tell whether anything was learnt."
-        )
-    rules = document["protocol"]
-    screen.say(f"\nProtocol {rules['version']}, in the foreground: {rules['foreground']}.")
-    screen.say(f"Scaled: {rules['scaling']}. SSIM: {rules['ssim']}.")

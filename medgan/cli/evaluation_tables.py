@@ -1,4 +1,4 @@
-"""The tables that `medgan evaluate` prints."""
+"""What `medgan evaluate` prints of its figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BASELINES = {"copy": "copied", "histogram": "histogram"}
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
+def _summary_table(summary: Mapping[str, Any]) -> Table:
     """A row for each figure: the prediction's in the foreground, the baselines', the gain over the better of these.
 
     Of a single subject also that of the whole image, of several the spread.
@@ -51,7 +51,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def coverage_line(found: Mapping[str, Any]) -> str:
+def _coverage_line(found: Mapping[str, Any]) -> str:
     """How well the model's own bound on its errors held."""
     over = f", mean over {found['n']} subjects (sd {found['sd']:.1%})" if found["n"] > 1 else ""
     return f"Voxels of the foreground whose error is under the model's 90 % bound: {found['mean']:.1%}{over}"
@@ -59,6 +59,45 @@ def coverage_line(found: Mapping[str, Any]) -> str:
 
 def _mean(found: Mapping[str, Any] | None, key: str) -> str:
     return "" if found is None else number_text(found["mean"], key)
+
+
+def say_figures(screen: Screen, document: Mapping[str, Any], *, rows: int | None) -> None:
+    """For each target contrast its subjects, and the summary beside the baselines.
+
+    Args:
+        screen: where to.
+        document: of `to_document`.
+        rows: subjects that are listed at most.
+    """
+    for target, summary in document["summary"].items():
+        entries = [entry for entry in document["subjects"] if (entry["target"] or "all") == target]
+        screen.say("" if target == "all" else f"\nTo {target}")
+        if len(entries) > 1:
+            screen.console.print(_subjects_table(entries[:rows]))
+            _say_more(screen, entries, rows)
+        screen.console.print(_summary_table(summary))
+        if entries[0]["flicker"] and len(entries) == 1:
+            shown = ", ".join(f"{key} {value:.4f}" for key, value in entries[0]["flicker"].items())
+            screen.say(f"Flicker from slice to slice: {shown}")
+        if "bound" in summary["coverage"]:
+            screen.say(_coverage_line(summary["coverage"]["bound"]))
+        for entry in entries:
+            if entry["registration"]:
+                screen.say(f"{entry['name']}: {entry['registration']['text']}")
+    if any(summary["baselines"] for summary in document["summary"].values()):
+        screen.say("copied: the source as it is; histogram: its histogram matched, inverted where closer.")
+    else:
+        screen.say(
+            "No source was given, so there are no baselines: the figures alone do not tell whether anything was learnt."
+        )
+    rules = document["protocol"]
+    screen.say(f"\nProtocol {rules['version']}, in the foreground: {rules['foreground']}.")
+    screen.say(f"Scaled: {rules['scaling']}. SSIM: {rules['ssim']}.")
+
+
+def _say_more(screen: Screen, entries: Sequence[object], rows: int | None) -> None:
+    if rows is not None and len(entries) > rows:
+        screen.say(f"  ... and {len(entries) - rows} more (all with --verbose or -o).")
 
 
 def say_without_reference(screen: Screen, document: Mapping[str, Any], *, rows: int | None) -> None:
@@ -75,8 +114,7 @@ def say_without_reference(screen: Screen, document: Mapping[str, Any], *, rows: 
         if several:
             screen.say("" if target == "all" else f"\nTo {target}")
             screen.console.print(_seen_table(entries[:rows]))
-            if rows is not None and len(entries) > rows:
-                screen.say(f"  ... and {len(entries) - rows} more (all with --verbose or -o).")
+            _say_more(screen, entries, rows)
         screen.say(
             f"\n{'Mean of ' + str(len(entries)) if several else entries[0]['name']}, without a reference"
         )
@@ -104,7 +142,7 @@ def _seen_table(entries: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def subjects_table(entries: Sequence[Mapping[str, Any]]) -> Table:
+def _subjects_table(entries: Sequence[Mapping[str, Any]]) -> Table:
     keys = [key for key in LABELS if key in entries[0]["foreground"]]
     gains = any(entry["gain"] for entry in entries)
     table = _table("Subject", [*(LABELS[key][0] for key in keys), *(["Gain in SSIM"] if gains else [])])
