@@ -16,7 +16,7 @@ from medgan.training.table import Table
 MARGIN = 0.1
 """An earlier step is taken only where its score is lower than the end's by this share of it."""
 _TIMES = 20  # that a training is judged, at most
-_LEAST_STEPS = 100  # between two judgements, each of which costs about as much as a step
+_LEAST_STEPS = 100  # between two judgements, each of which costs about as much as two steps
 _LEAST_TIME = 100  # times what a judgement took, between two of them where the clock ends the training
 _FIRST = 0.1  # of the training, before which there is nothing to judge
 

@@ -1,4 +1,4 @@
-"""What a machine can do at best, measured: its rates of matrix products and of copies; and the operations of a step."""
+"""What a machine can do at best: its rate of matrix products, measured, and the operations of a step, counted."""
 
 from __future__ import annotations
 
@@ -9,20 +9,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 _SIDE = 2048
-_COPIED = 1 << 28
 
 
 def product_rate(device: torch.device, precision: torch.dtype) -> float:
     """Operations a second of square matrix products, the best of some."""
     a = torch.randn(_SIDE, _SIDE, device=device, dtype=precision)
     return 2 * _SIDE**3 / _best(lambda: a @ a, device)
-
-
-def copy_rate(device: torch.device) -> float:
-    """Bytes a second that are read and written in a copy, the best of some."""
-    a = torch.empty(_COPIED, dtype=torch.uint8, device=device)
-    b = torch.empty_like(a)
-    return 2 * _COPIED / _best(lambda: b.copy_(a), device)
 
 
 def operations(work: Callable[[], object]) -> int:
