@@ -47,8 +47,8 @@ the other on a quiet machine (two cores, bfloat16, `slices` with simulated pairs
 at 64 and 0.06 s at 128.
 
 Tried and not kept: a higher `M_MMAP_THRESHOLD` (nothing at 64, 4 % at 128); `GLIBC_TUNABLES=glibc.malloc.hugetlb=1`
-makes a step at 128 about 12 % faster where huge pages are on request, and can only be set before Python starts, so it
-is left to you.
+makes a step at 128 about 12 % faster on one thread where huge pages are on request, and can only be set before Python
+starts, so it is left to you.
 """
 
 
