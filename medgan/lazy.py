@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,3 +23,16 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(importlib.import_module(homes[name]), name)
 
     return fetch
+
+
+def import_ahead(module: str) -> None:
+    """Begin to import a module beside what the program does next; whoever imports it then waits for the rest.
+
+    An error is left to be raised where the module is needed.
+    """
+
+    def fetch() -> None:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+
+    threading.Thread(target=fetch, name=f"import {module}").start()

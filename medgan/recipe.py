@@ -62,12 +62,19 @@ class SamplingSettings(_Settings):
 class GeneratorSettings(_Settings):
     """A generator of `medgan.networks`."""
 
-    kind: Literal["unet", "resnet"] = "unet"
+    kind: Literal["unet", "resnet", "pix2pix"] = "unet"
     channels: tuple[Channels, ...] = Field(
-        (16, 32, 64, 128), min_length=2, max_length=10, description="From full size downwards."
+        (16, 32, 64, 128),
+        min_length=2,
+        max_length=10,
+        description="From full size downwards; of pix2pix from half size.",
     )
-    residual_units: int = Field(4, ge=0, le=64, description="Residual units at the coarsest size.")
-    upsampling: Literal["resize", "transposed"] = "resize"
+    residual_units: int = Field(
+        4, ge=0, le=64, description="Residual units at the coarsest size; pix2pix has none."
+    )
+    upsampling: Literal["resize", "transposed"] = Field(
+        "resize", description="That of pix2pix is always transposed."
+    )
     finest_skip: int = Field(
         0, ge=0, le=16, description="Finest level with a skip (U-Net): 0 all, 1 none at full size."
     )
@@ -229,7 +236,8 @@ class Recipe(_Settings):
     @property
     def halvings(self) -> int:
         """What the generator divides sizes by, down to its coarsest level."""
-        return int(2 ** (len(self.generator.channels) - 1))
+        levels = len(self.generator.channels)
+        return int(2 ** (levels if self.generator.kind == "pix2pix" else levels - 1))
 
     @property
     def least_side(self) -> int:
@@ -246,7 +254,7 @@ class Recipe(_Settings):
         if self.preparation.divisor % step:
             raise ValueError(
                 f"preparation.divisor ({self.preparation.divisor}) must be a multiple of {step}, "
-                f"since the generator halves {len(self.generator.channels) - 1} times"
+                f"since the generator halves {step.bit_length() - 1} times"
             )
         streamed = self.simulation.on_the_fly
         if streamed and (self.simulation.heads == 0 or self.spatial_dims == 3):

@@ -10,6 +10,7 @@ import click
 
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.errors import InputRefusedError, MedganError, UsageError
+from medgan.lazy import import_ahead
 
 if TYPE_CHECKING:
     from medgan.synthesis import Input, Result
@@ -139,7 +140,10 @@ def command(
     ) as destination:
         scans = find_inputs(inputs, series=reading.series)
         _refuse_at_once(screen, scans)
-        from medgan.models import load_model  # with torch and MONAI, which take seconds
+        import_ahead(
+            "medgan.models.architecture"
+        )  # with MONAI, which takes seconds; scans are read meanwhile
+        from medgan.models import load_model
         from medgan.synthesis import Synthesizer, synthesize_each
 
         loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)

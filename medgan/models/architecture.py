@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from medgan.networks import MultiViewDiscriminator, ResNetGenerator, UNetGenerator
+from medgan.networks import MultiViewDiscriminator, Pix2PixGenerator, ResNetGenerator, UNetGenerator
 from medgan.recipe import Recipe
 
 
@@ -22,11 +22,12 @@ def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
         "spatial_dims": recipe.spatial_dims,
         "slab": slab,
         "channels": settings.channels,
-        "residual_units": settings.residual_units,
-        "upsampling": settings.upsampling,
         "initial_gain": settings.initial_gain,
         "dropout": settings.dropout,
     }
+    if settings.kind == "pix2pix":
+        return Pix2PixGenerator(**common)
+    common |= {"residual_units": settings.residual_units, "upsampling": settings.upsampling}
     if settings.kind == "resnet":
         return ResNetGenerator(**common)
     return UNetGenerator(**common, finest_skip=settings.finest_skip)

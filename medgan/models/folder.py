@@ -17,7 +17,6 @@ from medgan import __version__
 from medgan.contrasts import contrast, other
 from medgan.errors import ModelRefusedError
 from medgan.files import sha256, whole_folder, write_json, write_text
-from medgan.models.architecture import build_generator
 from medgan.models.card import model_card
 from medgan.models.catalogue import default_model, find_model, name_of
 from medgan.models.content import AGAIN, MANIFEST
@@ -99,6 +98,8 @@ class Model:
 
 def _on_paper(manifest: Manifest) -> nn.Module:
     """The network that a manifest describes, without memory for its weights: it may describe a monster."""
+    from medgan.models.architecture import build_generator  # with MONAI, which takes seconds
+
     with torch.device("meta"):
         return build_generator(manifest.recipe, slab=manifest.slab)
 

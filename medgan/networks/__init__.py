@@ -2,5 +2,6 @@
 
 from medgan.networks.discriminators import MultiViewDiscriminator
 from medgan.networks.generators import ResNetGenerator, UNetGenerator
+from medgan.networks.pix2pix import Pix2PixGenerator
 
-__all__ = ["MultiViewDiscriminator", "ResNetGenerator", "UNetGenerator"]
+__all__ = ["MultiViewDiscriminator", "Pix2PixGenerator", "ResNetGenerator", "UNetGenerator"]

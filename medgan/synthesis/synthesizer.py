@@ -144,7 +144,8 @@ class Synthesizer:
         )
         step = slab_step(recipe.sampling.slab_spacing, prepared.spacing[2])
         with memory_errors(MEMORY_REMEDY):
-            made = self.translator(prepared.image, slab_step=step, advance=advance)
+            planes = self.translator.seen(_with_head(prepared), prepared.image.shape[3], step)
+            made = self.translator(prepared.image, slab_step=step, planes=planes, advance=advance)
             maps = None if self.calibration is None else self._maps(prepared, made, step, self.calibration)
         learnt = domains[self.target.key]
         restored = replace(restore(prepared, made, learnt.intensity), contrast=self.target.key)
@@ -173,7 +174,14 @@ class Synthesizer:
         return known
 
     def _maps(self, prepared: Prepared, made: torch.Tensor, step: int, calibration: Calibration) -> Maps:
-        signs = find_signs(prepared, made, there=self.translator, back=self.way_back, slab_step=step)
+        signs = find_signs(
+            prepared,
+            made,
+            there=self.translator,
+            back=self.way_back,
+            slab_step=step,
+            planes=_with_head(prepared),
+        )
         return error_maps(prepared, signs, calibration)
 
     def _shared_picture_range(self, scan: Scan) -> IntensityRange | None:
@@ -207,3 +215,9 @@ class Synthesizer:
             )
         look = look_of(prepared)
         return doubts + (unusual(look) if learnt.scope is None else learnt.scope.objections(look))
+
+
+def _with_head(prepared: Prepared) -> list[int]:
+    """The slices that show some of the head; the others become background, whatever a 2D network makes of them."""
+    planes: list[int] = np.flatnonzero(prepared.head.any(axis=(0, 1))).tolist()
+    return planes

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.networks.layers import GaussianFilter
 
 from medgan.models.translator import Translator
 from medgan.preparation import Prepared
@@ -65,6 +64,8 @@ def find_signs(
 
 def _on_own_grid(prepared: Prepared, difference: torch.Tensor, planes: Sequence[int] | None) -> Floats:
     """The size of a difference around each voxel, on the canonical grid of the scan; of the wanted slices alone."""
+    from monai.networks.layers import GaussianFilter
+
     size = difference.abs() / 2
     wanted = list(range(size.shape[3]) if planes is None else planes)
     smooth = torch.zeros_like(size)

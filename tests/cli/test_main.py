@@ -33,6 +33,31 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("work", "absent"),
+    [
+        ("from medgan.cli import main; sys.argv[1:] = ['inspect', scan]; main()", {"torch", "monai"}),
+        (
+            "from medgan.models import load_model; from medgan.preparation import prepare; "
+            "from medgan.scans import read_scan; from medgan.synthesis import Synthesizer; "
+            "model = load_model(); Synthesizer(model, target='t2'); "
+            "prepare(read_scan(pathlib.Path(scan)), model.manifest.recipe.preparation, spatial_dims=2)",
+            {"monai", "matplotlib", "ignite"},
+        ),
+    ],
+    ids=["inspect needs no torch", "reading and preparing a scan needs no MONAI, which loads meanwhile"],
+)
+def test_nothing_heavy_creeps_in(work: str, absent: set[str], head: Any, tmp_path: Path) -> None:
+    code = (
+        f"import pathlib, sys; scan = {str(head(tmp_path / 'sub-01_T1w.nii.gz', 't1', 1))!r}\n"
+        f"try: {work}\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"assert not {absent!r} & set(sys.modules), {absent!r} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_imports_nothing_heavy_either() -> None:
     code = "import sys, medgan; assert not {'torch', 'monai', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from medgan.networks import ResNetGenerator, UNetGenerator
+from medgan.networks import Pix2PixGenerator, ResNetGenerator, UNetGenerator
 
 CHANNELS = (3, 5, 7)
 KINDS: dict[str, dict[str, Any]] = {
@@ -18,6 +18,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "unet, no skips at all": {"class": UNetGenerator, "finest_skip": 9},
     "unet, no residual units": {"class": UNetGenerator, "residual_units": 0},
     "unet, dropout": {"class": UNetGenerator, "dropout": 0.5},
+    "pix2pix": {"class": Pix2PixGenerator, "channels": (3, 5), "residual_units": None},
+    "pix2pix, dropout": {
+        "class": Pix2PixGenerator,
+        "channels": (3, 5),
+        "residual_units": None,
+        "dropout": 0.5,
+    },
     "resnet": {"class": ResNetGenerator},
     "resnet, transposed": {"class": ResNetGenerator, "upsampling": "transposed"},
     "resnet, dropout": {"class": ResNetGenerator, "dropout": 0.5},
@@ -27,6 +34,8 @@ KINDS: dict[str, dict[str, Any]] = {
 def build(kind: str, **more: Any) -> nn.Module:
     torch.manual_seed(0)
     settings = {"channels": CHANNELS, "residual_units": 2, "spatial_dims": 2, **KINDS[kind], **more}
+    if settings["residual_units"] is None:  # it has none
+        del settings["residual_units"]
     network: nn.Module = settings.pop("class")(**settings)
     return network
 
@@ -59,7 +68,7 @@ def test_a_gradient_reaches_every_parameter(kind: str) -> None:
     assert idle == []
 
 
-@pytest.mark.parametrize("kind", ["unet", "resnet"])
+@pytest.mark.parametrize("kind", ["unet", "resnet", "pix2pix"])
 def test_a_small_initial_gain_starts_near_a_flat_image(kind: str) -> None:
     image = torch.randn(1, 1, 16, 16)
     flat, usual = (build(kind, initial_gain=gain)(image) for gain in (0.01, 1.0))
@@ -92,8 +101,14 @@ def test_nearest_resizing_leaves_no_checkerboard_but_transposed_convolution_does
         assert bool((made[1:] - made[:-1]).abs().max() < 1e-4) is even
 
 
-def test_dropout_is_off_when_a_model_is_used() -> None:
-    network = build("unet, dropout").eval()
+def test_pix2pix_goes_down_to_a_single_pixel() -> None:
+    network = build("pix2pix", channels=(3, 5, 7, 9))
+    assert network(torch.randn(1, 1, 16, 16)).shape == (1, 1, 16, 16)
+
+
+@pytest.mark.parametrize("kind", ["unet, dropout", "pix2pix, dropout"])
+def test_dropout_is_off_when_a_model_is_used(kind: str) -> None:
+    network = build(kind).eval()
     image = torch.randn(1, 1, 16, 16)
     assert torch.equal(network(image), network(image))
     network.train()

@@ -130,6 +130,21 @@ def test_a_path_a_nibabel_image_and_a_loaded_model_give_the_same(
     assert np.array_equal(one.get_fdata(), two.get_fdata())
 
 
+def test_slices_without_a_head_are_passed_over_and_come_out_as_background(
+    head: Any, tiny_run: Path, tmp_path: Path
+) -> None:
+    path = head(tmp_path / "scan.nii.gz", "t1", 1)
+    image = nibabel.load(path)
+    voxels = np.pad(image.get_fdata(dtype=np.float32), ((0, 0), (0, 0), (4, 3)))
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), path)
+    synthesizer, totals = Synthesizer(load_model(tiny_run), target="t2", device="cpu"), set()
+    made = synthesizer(read_scan(path), advance=lambda done, total: totals.add(total))
+    assert max(totals) <= voxels.shape[2] - 7 + 2, "but for the neighbours, which slabs see"
+    background = synthesizer.model.manifest.domains["t2"].intensity.background
+    assert (made.scan.voxels[:, :, [0, 1, 2, 3, -3, -2, -1]] == background).all()
+    assert made.scan.voxels[:, :, 4:-3].std() > 0
+
+
 def test_both_directions_are_there(head: Any, tiny_run: Path, tmp_path: Path) -> None:
     path = head(tmp_path / "scan.nii.gz", "t2", 3)
     made = medgan.synthesize(path, target="t1", model=tiny_run)
