@@ -25,9 +25,12 @@ notebook: $(VENV)/.installed  ## Run the tutorial from top to bottom, and keep w
 	"$(BIN)/python" -m pip install --quiet --editable ".[notebook]"
 	"$(BIN)/python" -m jupyter nbconvert --log-level WARN --execute --inplace docs/tutorials/cyclegan.ipynb
 
-bench: $(VENV)/.installed  ## Time and memory of training steps and of synthesis, beside the CycleGAN of 2017 and the floor
-	"$(BIN)/python" pipelines/benchmarks/training_step.py
-	"$(BIN)/python" pipelines/benchmarks/synthesis.py
+bench: $(VENV)/.installed  ## Time, memory and quality beside references and the floor (on an idle machine, forty minutes)
+	"$(BIN)/python" -c "import pathlib; pathlib.Path('medgan-bench').mkdir(exist_ok=True)"
+	"$(BIN)/python" pipelines/benchmarks/training_step.py --json medgan-bench/training_step.json
+	"$(BIN)/python" pipelines/benchmarks/preparing.py --json medgan-bench/preparing.json
+	"$(BIN)/python" pipelines/benchmarks/synthesis.py --json medgan-bench/synthesis.json
+	"$(BIN)/python" pipelines/benchmarks/quality.py --json medgan-bench/quality.json
 
 soak: $(VENV)/.installed  ## Kill -9 two hundred times; memory over 200 volumes and 2,000 steps (about half an hour)
 	"$(BIN)/python" pipelines/benchmarks/crash_soak.py
@@ -50,4 +53,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
 
 clean:  ## Remove what the other targets made
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', 'medgan-demo')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', 'medgan-demo', 'medgan-bench')]"

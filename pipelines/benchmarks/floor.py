@@ -1,4 +1,4 @@
-"""What a machine can do at best: its rate of matrix products, measured, and the operations of a step, counted."""
+"""What a machine can do at best: its rates of matrix products and of copying, measured, and a step's operations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 _SIDE = 2048
+_COPIED = 256 << 20
 
 
 def product_rate(device: torch.device, precision: torch.dtype) -> float:
     """Operations a second of square matrix products, the best of some."""
     a = torch.randn(_SIDE, _SIDE, device=device, dtype=precision)
     return 2 * _SIDE**3 / _best(lambda: a @ a, device)
+
+
+def copy_rate() -> float:
+    """Bytes a second that memory is copied at, the best of some."""
+    here = torch.zeros(_COPIED, dtype=torch.uint8)
+    there = torch.empty_like(here)
+    return _COPIED / _best(lambda: there.copy_(here), torch.device("cpu"))
 
 
 def operations(work: Callable[[], object]) -> int:

@@ -9,9 +9,7 @@ The weights are those that come with medgan. Each command runs in a process of i
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -60,6 +58,8 @@ def timed(arguments: Sequence[str]) -> tuple[float, int]:
 
 def main() -> None:
     """Run the commands one after the other and print a line for each."""
+    from processes import write_rows
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,9 +93,8 @@ def main() -> None:
             seconds, peak = timed([*arguments, *out])
             rows.append({"command": name, "seconds": seconds, "peak_bytes": peak})
             print(f"{name:40s} {seconds:7.2f} s   {peak / 2**30:5.2f} GiB", flush=True)
-    where = f"{platform.machine()}, {platform.system()}, {os.cpu_count()} cores"
     if options.json:
-        options.json.write_text(json.dumps({"where": where, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        write_rows(options.json, rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Time and peak memory of a training step, beside that of the CycleGAN of 2017 and the least that the machine allows.
+"""Time and peak memory of a training step, beside those of references and the least that the machine allows.
 
 Each case runs in a process of its own, so that its peak memory is its own. One step is what `medgan train` does, with
 the simulated pairs that the recipe mixes in: all networks, forward, backward and optimisers, on images in memory. The
-reference is `cyclegan_2017.py`, in the same run. The floor is the step's floating-point operations over the machine's
-measured rate of matrix products in the same precision.
+references are `cyclegan_2017.py`, and of the recipe `seeds` also `notebooks.py`, in the same run. The floor is the
+step's floating-point operations over the machine's measured rate of matrix products in the same precision.
 
     python pipelines/benchmarks/training_step.py [--device auto] [--sizes 64 128 256] [--json FILE]
 """
@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +20,7 @@ from typing import Any
 
 SIZES = (64, 128, 256)
 REFERENCE = "cyclegan_2017"
+OF_SEEDS = "notebooks"
 _SETTLING = 2
 """Steps before those that count."""
 
@@ -36,6 +34,7 @@ def cases(sizes: list[int]) -> list[dict[str, Any]]:
     ]
     return [
         *flat,
+        {"what": OF_SEEDS, "slab": 1, "size": 64},
         {"what": "seeds", "slab": 1, "size": 64},
         {"what": "volumes", "slab": 1, "size": min(sizes)},
     ]
@@ -52,7 +51,9 @@ def measure(case: dict[str, Any], device_name: str, steps: int) -> dict[str, Any
     device = choose_device(device_name).device
     before = peak_memory(device)
     step, batch, precision = (
-        _reference(device, case["size"]) if case["what"] == REFERENCE else _recipe(device, **case)
+        _reference(device, case["what"], case["size"])
+        if case["what"] in (REFERENCE, OF_SEEDS)
+        else _recipe(device, **case)
     )
     seconds = []
     for _ in range(steps + _SETTLING):
@@ -77,11 +78,12 @@ def measure(case: dict[str, Any], device_name: str, steps: int) -> dict[str, Any
     }
 
 
-def _reference(device: Any, size: int) -> tuple[Callable[[], object], int, Any]:
+def _reference(device: Any, what: str, size: int) -> tuple[Callable[[], object], int, Any]:
     import torch
     from cyclegan_2017 import CycleGAN2017
+    from notebooks import Notebooks
 
-    gan = CycleGAN2017(device)
+    gan = CycleGAN2017(device) if what == REFERENCE else Notebooks(device)
     real = {key: torch.rand(gan.batch, 1, size, size, device=device) * 2 - 1 for key in ("t1", "t2")}
     return lambda: gan.step(real), gan.batch, torch.float32
 
@@ -113,15 +115,21 @@ def _recipe(device: Any, what: str, slab: int, size: int) -> tuple[Callable[[], 
     return lambda: trainer.step(real, pairs if recipe.simulation.heads else {}, {}), batch, precision
 
 
+def ratio(row: dict[str, Any], rows: list[dict[str, Any]], reference: str) -> float | None:
+    """How many images a row learns from in the time of one of a reference at its size; None where it has no such."""
+    alike = (one for one in rows if (one["what"], one["size"]) == (reference, row["size"]))
+    beside = None if row["what"] == "volumes" else next(alike, None)
+    return beside["seconds_per_image"] / row["seconds_per_image"] if beside else None
+
+
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as text, each beside the reference of its size."""
+    """The rows as text, each beside the references of its size."""
     lines = [
-        "what                  size  batch  s/step  s/image  2017's s/image over it  times the floor  peak (libraries)"
+        "what                  size  batch  s/step  s/image  2017's / it  notebooks' / it  x floor  peak (libraries)"
     ]
     for row in rows:
-        alike = (one for one in rows if (one["what"], one["size"]) == (REFERENCE, row["size"]))
-        beside = None if row["what"] == "volumes" else next(alike, None)
-        ratio = f"{beside['seconds_per_image'] / row['seconds_per_image']:.1f}" if beside else "-"
+        against = [ratio(row, rows, reference) for reference in (REFERENCE, OF_SEEDS)]
+        of_2017, of_notebooks = (f"{one:.1f}" if one else "-" for one in against)
         peak, before = (
             "?" if row[key] is None else f"{row[key] / 2**30:.2f} GiB"
             for key in ("peak_bytes", "peak_bytes_before")
@@ -129,13 +137,16 @@ def table(rows: list[dict[str, Any]]) -> str:
         name = f"{row['what']}, slab of {row['slab']}" if row["slab"] > 1 else row["what"]
         lines.append(
             f"{name:20s}  {row['size']:4d}  {row['batch']:5d}  {row['seconds_per_step']:6.3f}  "
-            f"{row['seconds_per_image']:7.3f}  {ratio:>22s}  {row['times_the_floor']:15.1f}  {peak} ({before})"
+            f"{row['seconds_per_image']:7.3f}  {of_2017:>11s}  {of_notebooks:>15s}  "
+            f"{row['times_the_floor']:7.1f}  {peak} ({before})"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Run each case in its own process and print the table."""
+    from processes import in_own_process, machine, write_rows
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -148,21 +159,13 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(json.loads(options.one), options.device, options.steps)))
         return
-    rows = []
-    for case in cases(list(options.sizes)):
-        command = [sys.executable, __file__, "--one", json.dumps(case), "--device", options.device]
-        command += ["--steps", str(options.steps)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{case}:\n{done.stderr}")
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-        print(f"{case['what']} at {case['size']}: done", file=sys.stderr, flush=True)
-    where = f"{rows[0]['device']}, {rows[0]['threads']} threads, {platform.machine()}, {platform.system()}"
-    print(f"{where}, Python {platform.python_version()}")
+    passed_on = ("--device", options.device, "--steps", str(options.steps))
+    rows = [in_own_process(__file__, case, *passed_on) for case in cases(list(options.sizes))]
+    print(f"{machine()}; on {rows[0]['device']}, {rows[0]['threads']} threads")
     print(f"precision: {rows[0]['precision']}, medgan's {rows[1]['precision']}")
     print(table(rows))
     if options.json:
-        options.json.write_text(json.dumps({"where": where, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        write_rows(options.json, rows, device=rows[0]["device"], threads=rows[0]["threads"])
 
 
 if __name__ == "__main__":
