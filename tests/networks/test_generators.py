@@ -106,6 +106,21 @@ def test_pix2pix_goes_down_to_a_single_pixel() -> None:
     assert network(torch.randn(1, 1, 16, 16)).shape == (1, 1, 16, 16)
 
 
+def test_small_layers_of_pix2pix_give_the_numbers_of_plain_convolutions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, image = build("pix2pix", channels=(3, 5, 7, 9)), torch.randn(2, 1, 32, 48)
+    made = {}
+    for few in (16, 0):
+        monkeypatch.setattr("medgan.networks.pix2pix._FEW_PIXELS", few)
+        network.zero_grad()
+        image_made = network(image)
+        image_made.square().sum().backward()
+        made[few] = [image_made.detach(), *(parameter.grad.clone() for parameter in network.parameters())]
+    for one, other in zip(made[16], made[0], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["unet, dropout", "pix2pix, dropout"])
 def test_dropout_is_off_when_a_model_is_used(kind: str) -> None:
     network = build(kind).eval()
