@@ -23,6 +23,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, so each take
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+os.environ["MEDGAN_COMPILED"] = "0"  # the tests of compiled networks ask for them
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What medgan keeps of a machine lies in a folder of the tests' own, in other processes that they start, too."""
+    before = os.environ.get("MEDGAN_CACHE")
+    os.environ["MEDGAN_CACHE"] = str(tmp_path_factory.mktemp("machine"))
+    yield Path(os.environ["MEDGAN_CACHE"])
+    if before is None:
+        del os.environ["MEDGAN_CACHE"]
+    else:
+        os.environ["MEDGAN_CACHE"] = before
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let reports say which lines of docs/reference/robustness.md a test proves."""
     for item in items:

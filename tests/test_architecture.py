@@ -20,6 +20,7 @@ FLOORS = [
         "texts",
         "recipe_changes",
         "devices",
+        "machine",
         "networks",
         "simulation",
     },

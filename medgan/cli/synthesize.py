@@ -10,7 +10,6 @@ import click
 
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.errors import InputRefusedError, MedganError, UsageError
-from medgan.lazy import import_ahead
 
 if TYPE_CHECKING:
     from medgan.synthesis import Input, Result
@@ -140,10 +139,7 @@ def command(
     ) as destination:
         scans = find_inputs(inputs, series=reading.series)
         _refuse_at_once(screen, scans)
-        import_ahead(
-            "medgan.models.architecture"
-        )  # with MONAI, which takes seconds; scans are read meanwhile
-        from medgan.models import load_model
+        from medgan.models import load_model  # with torch, which takes a second
         from medgan.synthesis import Synthesizer, synthesize_each
 
         loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)

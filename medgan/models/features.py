@@ -25,7 +25,7 @@ _COVERED = 0.5  # of a place, by the head
 def feature_reader(
     model: Model, key: str, device: torch.device
 ) -> Callable[[Scan], npt.NDArray[np.float64]] | None:
-    """A call that gives the vectors of a scan: those at the coarsest level of the network that takes `key`.
+    """A call that gives the vectors of a scan: those at a coarse level of the network that takes `key`.
 
     They are of places in the head, evenly chosen over slices that are, not means over an image, of which
     instance normalisation leaves nothing.
@@ -42,12 +42,13 @@ def feature_reader(
     if recipe.spatial_dims == 3:
         return None
     translator = Translator.of(model, other(key).key, device)
+    network: Any = translator.generator
     seen: list[torch.Tensor] = []
 
     def keep(module: Any, given: Any, made: torch.Tensor) -> None:
         seen.append(made.detach().float().cpu())
 
-    translator.generator.get_submodule("bottom").register_forward_hook(keep)
+    network.coarse.register_forward_hook(keep)
 
     def read(scan: Scan) -> npt.NDArray[np.float64]:
         prepared = prepare(scan, recipe.preparation, spatial_dims=recipe.spatial_dims)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from medgan.devices import choose_precision
+from medgan.models.compiled import Run, compiled_generator, may_be_compiled
 from medgan.models.folder import Model
 from medgan.preparation.slabs import slab_planes
 
@@ -22,43 +23,57 @@ class Translator:
     """A generator on its device, ready for volumes of any size.
 
     Args:
-        generator: in evaluation mode.
+        generator: in evaluation mode; None where there is a compiled one.
         spatial_dims: 2 or 3.
         slab: slices that it sees at once.
         patch: side of a 3D network's patches, as in training.
         device: where it runs.
         precision: what convolutions compute in.
+        compiled: the same network on the CPU in another form, which takes its place.
     """
 
     def __init__(
         self,
-        generator: nn.Module,
+        generator: nn.Module | None,
         *,
         spatial_dims: int,
         slab: int,
         patch: int | None,
         device: torch.device,
         precision: torch.dtype,
+        compiled: Run | None = None,
     ) -> None:
-        self.generator = generator.to(device).eval()
+        self.generator = None if generator is None else generator.to(device).eval()
+        self.compiled = compiled
         self.spatial_dims, self.slab, self.patch = spatial_dims, slab, patch
         self.device, self.precision = device, precision
 
     @classmethod
-    def of(cls, model: Model, target: str, device: torch.device) -> Translator:
+    def of(cls, model: Model, target: str, device: torch.device, *, compiled: bool = False) -> Translator:
         """The network of a model that makes `target`, on a device.
+
+        Args:
+            model: whose network it is.
+            target: contrast.
+            device: where it runs.
+            compiled: whether it may be compiled, where that can be done and measures faster.
 
         Raises:
             ModelRefusedError: the model has no such direction, or is damaged.
         """
         recipe = model.manifest.recipe
+        precision = choose_precision(recipe.training.precision, device)
+        quick = None
+        if compiled and may_be_compiled(device):
+            quick = compiled_generator(model, target, precision)
         return cls(
-            model.generator(target),
+            model.generator(target) if quick is None else None,
             spatial_dims=recipe.spatial_dims,
             slab=model.manifest.slab,
             patch=recipe.sampling.crop,
             device=device,
-            precision=choose_precision(recipe.training.precision, device),
+            precision=precision,
+            compiled=quick,
         )
 
     def seen(self, planes: Sequence[int], depth: int, slab_step: int) -> list[int]:
@@ -120,6 +135,9 @@ class Translator:
         return volume
 
     def _run(self, images: torch.Tensor) -> torch.Tensor:
+        if self.compiled is not None:
+            return self.compiled(images)
+        assert self.generator is not None  # noqa: S101 - one of the two is there
         mixed = self.precision != torch.float32
         with torch.autocast(self.device.type, dtype=self.precision, enabled=mixed):
             made: torch.Tensor = self.generator(images.to(self.device))

@@ -128,6 +128,11 @@ class UNetGenerator(nn.Module):
         )
         self.head = Head(spatial_dims, channels[0], slab, kernel_size=3, initial_gain=initial_gain)
 
+    @property
+    def coarse(self) -> nn.Module:
+        """Its output is the coarsest features of the image."""
+        return self.bottom
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, slab, ...) in [-1, 1] -> the same; sizes divisible by 2 ** (levels - 1)."""
         features = self.stem(x)
@@ -171,6 +176,11 @@ class ResNetGenerator(nn.Module):
             for above, below in reversed(pairs)
         )
         self.head = Head(spatial_dims, channels[0], slab, kernel_size=7, initial_gain=initial_gain)
+
+    @property
+    def coarse(self) -> nn.Module:
+        """Its output is the coarsest features of the image."""
+        return self.bottom
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, slab, ...) in [-1, 1] -> the same; sizes divisible by 2 ** (levels - 1)."""

@@ -62,6 +62,11 @@ class Pix2PixGenerator(nn.Module):
             for parameter in self.head.parameters():
                 parameter.mul_(initial_gain)
 
+    @property
+    def coarse(self) -> nn.Module:
+        """Its output is features of places in the image: an eighth of its size, or of fewer levels the coarsest."""
+        return self.downs[min(2, len(self.downs) - 1)]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, slab, ...) in [-1, 1] -> the same, as float32; sizes divisible by 2 ** len(channels)."""
         skips = []

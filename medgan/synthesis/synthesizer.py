@@ -13,8 +13,10 @@ from medgan import __version__
 from medgan.contrasts import contrast, other
 from medgan.devices import DeviceChoice, choose_device, memory_errors
 from medgan.errors import InputRefusedError, ModelRefusedError
+from medgan.lazy import import_ahead
 from medgan.models import Model
 from medgan.models.calibration import Calibration
+from medgan.models.compiled import may_be_compiled
 from medgan.models.scope import look_of, unusual
 from medgan.models.translator import Translator
 from medgan.preparation import IntensityRange, Prepared, prepare, restore
@@ -100,16 +102,20 @@ class Synthesizer:
         self.device: DeviceChoice = choose_device(device)
         model.check(self.target.key)
         self.calibration = self._calibration() if uncertainty else None
+        if not may_be_compiled(self.device.device):
+            import_ahead(
+                "medgan.models.architecture"
+            )  # with MONAI, which takes seconds; scans are read meanwhile
 
     @functools.cached_property
     def translator(self) -> Translator:
         """The network on its device, loaded when the first scan has been read and prepared."""
-        return Translator.of(self.model, self.target.key, self.device.device)
+        return Translator.of(self.model, self.target.key, self.device.device, compiled=True)
 
     @functools.cached_property
     def way_back(self) -> Translator:
         """The network that leads back, for the cycle error."""
-        return Translator.of(self.model, self.source.key, self.device.device)
+        return Translator.of(self.model, self.source.key, self.device.device, compiled=True)
 
     @property
     def is_loaded(self) -> bool:

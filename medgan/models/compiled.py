@@ -1,0 +1,172 @@
+"""A generator compiled for this machine's processor by OpenVINO, where that is installed and measures faster.
+
+Converting takes seconds, so what comes of it is kept among what medgan keeps of this machine, under the checksum of the
+weights that it was made from, and found there by the next command, which then needs neither MONAI nor the conversion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from medgan.errors import OutputNotWrittenError
+from medgan.files import sha256, whole_folder, write_json
+from medgan.machine import cache_folder, keep, processor, recall
+
+if TYPE_CHECKING:
+    from medgan.models.folder import Model
+
+Run = Callable[[torch.Tensor], torch.Tensor]
+
+_PARTS = ("model.xml", "model.bin")
+_SUMS = "sums.json"
+_SIDE, _IMAGES, _TIMED = 192, 2, 3
+"""Of the images that both are timed on, in 2D; a quarter of the side in 3D."""
+
+
+def may_be_compiled(device: torch.device) -> bool:
+    """Whether networks run on the CPU, OpenVINO is there (not loaded yet), and MEDGAN_COMPILED is not 0."""
+    if os.environ.get("MEDGAN_COMPILED") == "0":
+        return False
+    return device.type == "cpu" and importlib.util.find_spec("openvino") is not None
+
+
+def compiled_generator(model: Model, target: str, precision: torch.dtype) -> Run | None:
+    """The network that makes `target`, on the CPU; None where OpenVINO is no faster than torch.
+
+    Args:
+        model: whose network it is.
+        target: contrast.
+        precision: that convolutions may compute in.
+
+    Raises:
+        ModelRefusedError: the model has no such direction, or is damaged.
+    """
+    facts = _facts(model, target, precision)
+    kept = recall("openvino", facts)
+    if kept is not None and kept.get("faster") is not True:
+        return None
+    intact = sha256(model.folder / model.check(target).file_name) == facts["weights"]
+    found = _read(_place(facts)) if kept is not None and intact else None
+    if found is not None:
+        return _ready(*found, precision)
+    network = model.generator(target)
+    converted = _convert(network, _example(model))
+    run = _ready_of(converted, precision)
+    faster = _seconds(run, _example(model)) < _seconds(_eager(network, precision), _example(model))
+    if faster:
+        _write(converted, _place(facts))
+    keep("openvino", facts, {"faster": faster})
+    return run if faster else None
+
+
+def _facts(model: Model, target: str, precision: torch.dtype) -> dict[str, Any]:
+    import openvino
+
+    return {
+        "weights": model.check(target).sha256,
+        "generator": model.manifest.recipe.generator.model_dump(mode="json"),
+        "precision": str(precision).removeprefix("torch."),
+        "openvino": openvino.__version__,
+        "torch": torch.__version__,
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _place(facts: dict[str, Any]) -> Path:
+    return cache_folder() / f"openvino-{facts['openvino'].split('-')[0]}-{facts['weights'][:32]}"
+
+
+def _example(model: Model) -> torch.Tensor:
+    dims = model.manifest.recipe.spatial_dims
+    side = _SIDE if dims == 2 else _SIDE // 4
+    return torch.linspace(-1, 1, side).expand(_IMAGES, model.manifest.slab, *(side,) * dims).contiguous()
+
+
+def _convert(network: nn.Module, example: torch.Tensor) -> Any:
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.jit, which is traced with, and of sizes, which stay free
+        return openvino.convert_model(network, example_input=example)
+
+
+def _write(converted: Any, place: Path) -> None:
+    """Keep it for the next command, with its checksums; where there is no room, it is converted again."""
+    import openvino
+
+    try:
+        with whole_folder(place) as folder:
+            openvino.save_model(converted, folder / _PARTS[0], compress_to_fp16=False)
+            write_json(folder / _SUMS, {name: sha256(folder / name) for name in _PARTS})
+    except (OutputNotWrittenError, OSError, RuntimeError):
+        pass
+
+
+def _read(place: Path) -> tuple[bytes, bytes] | None:
+    """What was kept, if it is as it was written."""
+    try:
+        sums = json.loads((place / _SUMS).read_text(encoding="utf-8"))
+        text, weights = ((place / name).read_bytes() for name in _PARTS)
+        whole = [hashlib.sha256(content).hexdigest() for content in (text, weights)]
+        return (text, weights) if whole == [sums[name] for name in _PARTS] else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _ready(text: bytes, weights: bytes, precision: torch.dtype) -> Run:
+    import openvino
+
+    return _ready_of(openvino.Core().read_model(model=text, weights=weights), precision)
+
+
+def _ready_of(converted: Any, precision: torch.dtype) -> Run:
+    import openvino
+
+    request = openvino.Core().compile_model(
+        converted,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == torch.bfloat16 else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "PERFORMANCE_HINT": "LATENCY",
+        },
+    )
+
+    def run(images: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(request(images.contiguous().numpy())[0].copy())
+
+    return run
+
+
+def _eager(network: nn.Module, precision: torch.dtype) -> Run:
+    def run(images: torch.Tensor) -> torch.Tensor:
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32),
+        ):
+            made: torch.Tensor = network(images)
+        return made
+
+    return run
+
+
+def _seconds(run: Run, images: torch.Tensor) -> float:
+    run(images)
+    seconds = []
+    for _ in range(_TIMED):
+        started = time.perf_counter()
+        run(images)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

@@ -1,0 +1,133 @@
+"""A compiled generator gives the numbers of the plain one; it is kept under its weights' checksum, and checked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from medgan.errors import ModelRefusedError
+from medgan.models import Model, load_model
+from medgan.models import compiled as module
+from medgan.models.compiled import compiled_generator, may_be_compiled
+from medgan.scans import read_scan
+from medgan.synthesis import Synthesizer
+
+CPU = torch.device("cpu")
+pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'medgan[openvino]')")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MEDGAN_COMPILED")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def always_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """OpenVINO measures faster, whatever the machine does at the moment; gives a line for each conversion."""
+    seconds = iter(range(1000))
+    monkeypatch.setattr(module, "_seconds", lambda run, images: next(seconds))
+    converted: list[int] = []
+    convert = module._convert
+
+    def counted(*given: Any) -> Any:
+        converted.append(1)
+        return convert(*given)
+
+    monkeypatch.setattr(module, "_convert", counted)
+    return converted
+
+
+def run_of(model: Model) -> Callable[[torch.Tensor], torch.Tensor]:
+    run = compiled_generator(model, "t2", torch.float32)
+    assert run is not None
+    return run
+
+
+def test_the_brain_model_compiled_is_equal_to_a_thousandth_at_any_size_and_batch(
+    cache: Path, always_faster: list[int]
+) -> None:
+    model = load_model("brain")
+    run, network = run_of(model), model.generator("t2")
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((1, 3, 64, 80), (3, 3, 96, 64)):
+        images = torch.nn.functional.avg_pool2d(torch.rand(shape, generator=generator) * 2 - 1, 5, 1, 2) * 2
+        with torch.inference_mode():
+            plain = network(images)
+        assert (run(images) - plain).abs().max() < 1e-3
+
+
+def test_the_next_command_finds_it_and_needs_no_conversion(
+    cache: Path, always_faster: list[int], tiny_run: Path
+) -> None:
+    model = load_model(tiny_run)
+    images = torch.rand(2, model.manifest.slab, 32, 32) * 2 - 1
+    first = run_of(model)(images)
+    assert torch.equal(run_of(model)(images), first)
+    assert len(always_faster) == 1
+
+
+@pytest.mark.parametrize("part", ["model.xml", "model.bin", "sums.json"])
+def test_what_was_damaged_since_is_converted_again(
+    part: str, cache: Path, always_faster: list[int], tiny_run: Path
+) -> None:
+    model = load_model(tiny_run)
+    images = torch.rand(1, model.manifest.slab, 32, 32) * 2 - 1
+    first = run_of(model)(images)
+    (file,) = cache.glob(f"openvino-*/{part}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert torch.equal(run_of(model)(images), first)
+    assert len(always_faster) == 2
+
+
+def test_a_model_whose_weights_are_damaged_is_refused_though_a_compiled_one_is_there(
+    cache: Path, always_faster: list[int], tiny_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run / "model", tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    run_of(model)
+    weights = tmp_path / "model" / model.check("t2").file_name
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelRefusedError):
+        compiled_generator(model, "t2", torch.float32)
+
+
+def test_where_it_is_no_faster_torch_stays_and_that_is_remembered(
+    cache: Path, always_faster: list[int], tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(1000, 0, -1))
+    monkeypatch.setattr(module, "_seconds", lambda run, images: next(seconds))
+    model = load_model(tiny_run)
+    assert compiled_generator(model, "t2", torch.float32) is None
+    assert compiled_generator(model, "t2", torch.float32) is None
+    assert len(always_faster) == 1 and not list(cache.glob("openvino-*/model.bin"))
+
+
+def test_a_scan_comes_out_as_without_it(
+    cache: Path,
+    always_faster: list[int],
+    tiny_run: Path,
+    head: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scan, made = read_scan(head(tmp_path / "sub-01_T1w.nii.gz", "t1", 1)), {}
+    for compiled in ("1", "0"):
+        monkeypatch.setenv("MEDGAN_COMPILED", compiled)
+        assert may_be_compiled(CPU) is (compiled == "1")
+        synthesizer = Synthesizer(load_model(tiny_run), target="t2", device="cpu")
+        made[compiled] = synthesizer(scan).scan.voxels
+        assert (synthesizer.translator.compiled is not None) is (compiled == "1")
+    span = float(np.ptp(made["0"]))
+    assert np.abs(made["1"] - made["0"]).mean() < 0.005 * span  # both may round to bfloat16
