@@ -194,7 +194,7 @@ def _show(
             bars.update(task, completed=done, total=max(done, expected))
             if result.error is not None:
                 failures.append(result.error)
-            for text in result.synthetic.warnings if result.synthetic else ():
+            for text in result.warnings:
                 screen.warn(f"{result.name}: {text}")
             if result.kept:
                 kept += 1

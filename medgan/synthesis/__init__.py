@@ -8,9 +8,10 @@ from medgan.lazy import lazy_names
 
 if TYPE_CHECKING:
     from medgan.synthesis.api import synthesize
-    from medgan.synthesis.cohort import Result, synthesize_each
+    from medgan.synthesis.cohort import synthesize_each
     from medgan.synthesis.destination import Destination, open_destination
     from medgan.synthesis.inputs import Input, find_inputs
+    from medgan.synthesis.members import Result
     from medgan.synthesis.synthesizer import Synthesizer, Synthetic
 
 __all__ = [
@@ -30,7 +31,7 @@ __getattr__ = lazy_names(
     {
         "Destination": "medgan.synthesis.destination",
         "Input": "medgan.synthesis.inputs",
-        "Result": "medgan.synthesis.cohort",
+        "Result": "medgan.synthesis.members",
         "Synthesizer": "medgan.synthesis.synthesizer",
         "Synthetic": "medgan.synthesis.synthesizer",
         "find_inputs": "medgan.synthesis.inputs",

@@ -107,6 +107,12 @@ def is_complete(plan: Plan, *, model_sha256: str, input_sha256: str) -> bool:
         return False
 
 
+def told_warnings(plan: Plan) -> tuple[str, ...]:
+    """What the sidecar of a result that is complete warns of."""
+    told = json.loads(plan.sidecar.read_text(encoding="utf-8"))["Medgan"].get("Warnings", [])
+    return tuple(map(str, told))
+
+
 def _files_of(found: Found) -> list[Path]:
     if found.series is not None:
         return list(found.series.files)

@@ -52,6 +52,11 @@ class Destination:
         """Whether `out` is the image file itself, rather than a folder."""
         return _format_named_by(self.out) is not None
 
+    @property
+    def folder(self) -> Path:
+        """The folder that results are written into."""
+        return self.out.parent if self.is_file else self.out
+
 
 @contextlib.contextmanager
 def open_destination(

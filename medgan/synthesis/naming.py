@@ -7,7 +7,7 @@ identity; what is known of it is in the series that they are said to come from, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -17,9 +17,10 @@ from medgan.scans.finding import folder_names
 from medgan.scans.hints import read_sidecar
 from medgan.scans.identity import holds_any, identifiers, told_identifiers
 from medgan.scans.nifti_file import nifti_suffix
-from medgan.scans.scan import Source
+from medgan.scans.scan import Kind, Source
 from medgan.scans.sidecar import source_name
-from medgan.synthesis.destination import Destination
+from medgan.synthesis.destination import Destination, Plan, plan_outputs
+from medgan.synthesis.terms import Terms
 
 _BIDS = re.compile(r"sub-[A-Za-z0-9]+(_|$)")
 
@@ -45,7 +46,89 @@ class Called:
         return text
 
 
-def call(found: Found, destination: Destination, *, contents: str) -> Called:
+@dataclass(frozen=True, kw_only=True)
+class Nameable:
+    """What decides the names of a scan's results; small, so that who names need not be who looks.
+
+    Attributes:
+        called: what to call it, as far as no other result has that name.
+        kind: of the scan, as in `Found.kind`.
+        archive: the name of the archive that it lies in, as a name may hold it; empty where there is none.
+    """
+
+    called: Called
+    kind: Kind
+    archive: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A scan and the files that its result will be.
+
+    Attributes:
+        scan: which one was named.
+        called: what it is called.
+        plan: its files.
+    """
+
+    scan: Nameable
+    called: Called
+    plan: Plan
+
+
+class Names:
+    """Gives each result of a command files of its own, in the order in which they are asked for."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._taken: set[str] = set()
+
+    def give(self, scan: Nameable) -> Named:
+        """The files of a result, under a name that no other result of this command has.
+
+        Raises:
+            UsageError: the destination does not go with the scan, or its name is too long.
+        """
+        terms = self._terms
+        for called in _ways_to_call(scan):
+            plan = plan_outputs(
+                called.stem,
+                scan.kind,
+                terms.destination,
+                source_contrast=terms.source,
+                target=terms.target,
+                maps=terms.maps,
+            )
+            key = str(plan.sidecar).casefold()
+            if key not in self._taken or terms.destination.is_file:
+                break
+        self._taken.add(key)
+        return Named(scan=scan, called=called, plan=plan)
+
+
+def nameable(
+    found: Found, destination: Destination, *, contents: Callable[[], str], archive: Path | None
+) -> Nameable:
+    """What decides the names of a scan's results.
+
+    Args:
+        found: the scan.
+        destination: where results go.
+        contents: gives the SHA-256 of the scan's files, names apart; asked for only where its own name may not be
+            written.
+        archive: the archive that it lies in.
+    """
+    called = call(found, destination, contents=contents)
+    named_by = folder_names([archive.stem], found) if archive is not None and called.source is None else ()
+    return Nameable(called=called, kind=found.kind, archive="".join(named_by))
+
+
+def is_called_by_contents(found: Found, destination: Destination) -> bool:
+    """Whether what is written of a scan's name depends on what its files hold."""
+    return destination.deidentifier is not None or _gives_away(found, destination)
+
+
+def call(found: Found, destination: Destination, *, contents: Callable[[], str]) -> Called:
     """What to call a scan in what is written.
 
     Its own name, unless that gives away the patient as far as is known: by the series of `--reference`, or by a
@@ -56,22 +139,23 @@ def call(found: Found, destination: Destination, *, contents: str) -> Called:
     Args:
         found: the scan.
         destination: where results go.
-        contents: SHA-256 of the scan's files, names apart.
+        contents: gives the SHA-256 of the scan's files, names apart.
     """
     deidentified = destination.deidentifier is not None
     given_away = _gives_away(found, destination)
     if given_away or (deidentified and not _BIDS.match(found.stem)):
+        digest = contents()
         hidden = () if found.series is not None else (found.path.name, _sidecar(found.path).name)
-        return Called(stem=f"{_kind(found)}-{contents[:8]}", source=f"sha256:{contents}", hidden=hidden)
-    return Called(stem=found.stem, source=f"sha256:{contents}" if deidentified else None)
+        return Called(stem=f"{_kind(found)}-{digest[:8]}", source=f"sha256:{digest}", hidden=hidden)
+    return Called(stem=found.stem, source=f"sha256:{contents()}" if deidentified else None)
 
 
-def named_after(called: Called, found: Found, *, archive: Path | None) -> Iterator[Called]:
-    """The name, and others for when a result of the same command has it: after the archive, then numbered."""
+def _ways_to_call(scan: Nameable) -> Iterator[Called]:
+    """Its name, and others for when a result of the same command has it: after the archive, then numbered."""
+    called = scan.called
     yield called
-    if archive is not None and called.source is None:
-        for name in folder_names([archive.stem], found):
-            yield replace(called, stem=f"{name}_{called.stem}")
+    if scan.archive:
+        yield replace(called, stem=f"{scan.archive}_{called.stem}")
     for number in count(2):
         yield replace(called, stem=f"{called.stem}-{number}")
 

@@ -101,11 +101,10 @@ class Synthesizer:
         self.source = other(target)
         self.device: DeviceChoice = choose_device(device)
         model.check(self.target.key)
-        self.calibration = self._calibration() if uncertainty else None
+        self.calibration = known_errors(model, target) if uncertainty else None
         if not may_be_compiled(self.device.device):
-            import_ahead(
-                "medgan.models.architecture"
-            )  # with MONAI, which takes seconds; scans are read meanwhile
+            # MONAI takes seconds to load; scans are read meanwhile
+            import_ahead("medgan.models.architecture")
 
     @functools.cached_property
     def translator(self) -> Translator:
@@ -167,18 +166,6 @@ class Synthesizer:
             maps=maps,
         )
 
-    def _calibration(self) -> Calibration:
-        """What the model knows of its errors."""
-        known = self.model.manifest.calibration_of(self.target.key)
-        if known is None:
-            raise ModelRefusedError(
-                f"does not know how far off its {self.target.label} images are, so --uncertainty has nothing to tell",
-                file=self.model.folder,
-                remedy="Calibrate it on T1w and T2w scans of people that it was not trained on (medgan calibrate "
-                "--model MODEL --t1-dir T1 --t2-dir T2), or leave out --uncertainty.",
-            )
-        return known
-
     def _maps(self, prepared: Prepared, made: torch.Tensor, step: int, calibration: Calibration) -> Maps:
         signs = find_signs(
             prepared,
@@ -221,6 +208,23 @@ class Synthesizer:
             )
         look = look_of(prepared)
         return doubts + (unusual(look) if learnt.scope is None else learnt.scope.objections(look))
+
+
+def known_errors(model: Model, target: str) -> Calibration:
+    """What a model knows of the errors of its images of `target`.
+
+    Raises:
+        ModelRefusedError: nothing.
+    """
+    known = model.manifest.calibration_of(target)
+    if known is None:
+        raise ModelRefusedError(
+            f"does not know how far off its {contrast(target).label} images are, so --uncertainty has nothing to tell",
+            file=model.folder,
+            remedy="Calibrate it on T1w and T2w scans of people that it was not trained on (medgan calibrate "
+            "--model MODEL --t1-dir T1 --t2-dir T2), or leave out --uncertainty.",
+        )
+    return known
 
 
 def _with_head(prepared: Prepared) -> list[int]:

@@ -164,7 +164,7 @@ def test_memory_that_runs_out_is_no_fault_and_says_what_to_do(
     def too_large(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("medgan.synthesis.cohort.read_scan", too_large)
+    monkeypatch.setattr("medgan.synthesis.members.read_scan", too_large)
     done = synthesize(scan, "-o", tmp_path / "out")
     assert done.code == 6
     assert "memory ran out" in done.err and "Train with" not in done.err
