@@ -73,6 +73,34 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def marked(folder: Path) -> Iterator[Path]:
+    """Give a hidden file in `folder`, of a name that no one can guess, as long as the block lasts.
+
+    Who sees it sees this folder, and not another one of its name on another machine. A folder that was made for it,
+    and holds nothing else in the end, goes with it.
+
+    Raises:
+        OutputNotWrittenError: it cannot be written.
+    """
+    mark, is_new = _beside(folder / "mark"), not folder.exists()
+    with contextlib.ExitStack() as stack:
+        stack.callback(_unmark, mark, is_new=is_new)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_held(mark, lambda: mark.touch(mode=0o644, exist_ok=False)))
+        except OSError as error:
+            raise _not_written(folder, error) from error
+        yield mark
+
+
+def _unmark(mark: Path, *, is_new: bool) -> None:
+    with contextlib.suppress(OSError):
+        mark.unlink(missing_ok=True)
+        if is_new:
+            mark.parent.rmdir()
+
+
 def is_leftover(path: Path) -> bool:
     """Whether a file or folder has the name of what a process leaves that is killed while it writes."""
     return _TEMPORARY.match(path.name) is not None

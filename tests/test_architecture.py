@@ -28,7 +28,7 @@ FLOORS = [
     {"preparation", "evaluation", "reports", "sample_data"},
     {"recipe", "models", "uncertainty"},
     {"training", "synthesis"},
-    {"demonstration", "assessment"},
+    {"demonstration", "assessment", "integrations"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

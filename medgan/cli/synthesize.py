@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
+from medgan.cli.results import refuse, refuse_at_once, show
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
-from medgan.errors import InputRefusedError, MedganError, UsageError
+from medgan.contrasts import contrast
+from medgan.errors import UsageError
 
 if TYPE_CHECKING:
-    from medgan.synthesis import Input, Result
+    from medgan.models import Model
+    from medgan.synthesis import Input, Result, Terms
 
 _RUN = Path("medgan-run")
 _EPILOG = """\b
@@ -23,6 +27,7 @@ Examples:
   medgan synthesize DICOM_FOLDER --target t2 --model run -o out --format dicom
   medgan synthesize SLICES_FOLDER --target t1 --model run -o out --format png
   medgan synthesize scan.nii.gz --target t2 -o t2.nii.gz --report --preview
+  medgan synthesize SCANS_FOLDER --target t2 -o out --workers 4
 
 One input and an --out that ends in .nii.gz writes exactly that file. Otherwise each input gives
 STEM_desc-medganFromT1w_T2w.nii.gz in the folder --out (the working folder if not given), a PNG
@@ -94,6 +99,17 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     is_flag=True,
     help="Pass over results that are complete, unchanged, and of the same input and model.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Share a cohort among N processes of this machine (needs medgan[cluster]).",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Share a cohort among the workers of a Dask scheduler, by its address or scheduler file.",
+)
 @device_option
 @common_options
 def command(
@@ -113,6 +129,8 @@ def command(
     force: bool,
     uncertainty: bool,
     resume: bool,
+    workers: int | None,
+    dask: str | None,
     device: str,
     quiet: bool,
     verbose: bool,
@@ -124,6 +142,14 @@ def command(
         raise UsageError(
             f"{option} is for DICOM results; NIfTI and PNG carry no identity", remedy="Add --format dicom."
         )
+    if workers is not None and dask is not None:
+        raise UsageError(
+            "--workers starts processes here, and --dask names others", remedy="Leave out one of the two."
+        )
+    if workers is not None or dask is not None:
+        from medgan.integrations.cluster import require_dask
+
+        require_dask()
     from medgan.scans.reading import Reading
     from medgan.synthesis import find_inputs, open_destination
 
@@ -138,69 +164,60 @@ def command(
         extras=cast("list[Literal['preview', 'report']]", [*["preview"] * preview, *["report"] * report]),
     ) as destination:
         scans = find_inputs(inputs, series=reading.series)
-        _refuse_at_once(screen, scans)
+        refuse_at_once(screen, scans)
         from medgan.models import load_model  # with torch, which takes a second
-        from medgan.synthesis import Synthesizer, synthesize_each
+        from medgan.synthesis import Terms
+        from medgan.synthesis.synthesizer import known_errors
 
         loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)
-        synthesizer = Synthesizer(loaded, target=target, device=device, force=force, uncertainty=uncertainty)
-        screen.say(f"Model: {loaded.in_a_line}")
-        screen.device(synthesizer.device)
-        if synthesizer.calibration is not None:
-            screen.say(f"Uncertainty: {synthesizer.calibration.in_words}")
-        results = synthesize_each(scans, synthesizer, destination, reading=reading, resume=resume)
-        failures, total = _show(screen, results, len(scans), f"Making {synthesizer.target.label}")
-    screen.say(NOTICE)
-    _refuse(screen, failures, total)
-
-
-def _refuse_at_once(screen: Screen, scans: Sequence[Input]) -> None:
-    """Where there is nothing to synthesise, say so before anything heavy is loaded; tell of what was left out."""
-    if all(one.refusal is not None for one in scans):
-        _refuse(screen, [one.refusal for one in scans if one.refusal is not None], len(scans))
-    from medgan.scans.shown_paths import shown_path
-
-    for one in scans:
-        if one.left_out:
-            screen.say(f"{shown_path(one.given or one.path)}: {one.left_out}")
-
-
-def _refuse(screen: Screen, failures: Sequence[MedganError], total: int) -> None:
-    """One refusal as it is; of several scans each with its cause and way out, and what to do then."""
-    if not failures:
-        return
-    if total == 1:
-        raise failures[0]
-    screen.refusals(failures)
-    if len(failures) == total:
-        raise InputRefusedError(
-            f"all {total} inputs were refused, as listed; nothing is written",
-            remedy="Give the same command again once they are mended.",
+        loaded.check(target)
+        known = known_errors(loaded, target) if uncertainty else None
+        terms = Terms(
+            destination=destination, target=target, reading=reading, maps=uncertainty, resume=resume
         )
-    raise InputRefusedError(
-        f"{len(failures)} of {total} inputs were refused, as listed; the others are written",
-        remedy="Give the same command with --resume once they are mended: what is done is kept.",
+        results = _results(screen, scans, loaded, terms, device, force=force, workers=workers, dask=dask)
+        if known is not None:
+            screen.say(f"Uncertainty: {known.in_words}")
+        with contextlib.closing(results):
+            failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
+    screen.say(NOTICE)
+    refuse(screen, failures, total)
+
+
+def _results(
+    screen: Screen,
+    scans: Sequence[Input],
+    model: Model,
+    terms: Terms,
+    device: str,
+    *,
+    force: bool,
+    workers: int | None,
+    dask: str | None,
+) -> Generator[Result, None, None]:
+    """The results, made here or by the workers of a cluster."""
+    if workers is None and dask is None:
+        from medgan.synthesis import Synthesizer, synthesize_each
+
+        synthesizer = Synthesizer(
+            model, target=terms.target, device=device, force=force, uncertainty=terms.maps
+        )
+        screen.say(f"Model: {model.in_a_line}")
+        screen.device(synthesizer.device)
+        return synthesize_each(
+            scans, synthesizer, terms.destination, reading=terms.reading, resume=terms.resume
+        )
+    from medgan.integrations.cluster import connected, cores_per_worker, local_cluster, synthesize_on
+
+    screen.say(f"Model: {model.in_a_line}")
+    return synthesize_on(
+        connected(dask) if dask is not None else local_cluster(workers or 1),
+        scans,
+        model,
+        terms,
+        device=device,
+        force=force,
+        threads=None if workers is None else cores_per_worker(workers),
+        say=screen.say,
+        warn=screen.warn,
     )
-
-
-def _show(
-    screen: Screen, results: Iterable[Result], expected: int, doing: str
-) -> tuple[list[MedganError], int]:
-    """Say what becomes of each scan; gives what was refused, and of how many (an archive may hold several)."""
-    failures, kept, done = [], 0, 0
-    with screen.progress() as bars:
-        task = bars.add_task(doing, total=expected)
-        for done, result in enumerate(results, start=1):
-            bars.update(task, completed=done, total=max(done, expected))
-            if result.error is not None:
-                failures.append(result.error)
-            for text in result.warnings:
-                screen.warn(f"{result.name}: {text}")
-            if result.kept:
-                kept += 1
-                continue
-            for file in result.files:
-                screen.say(f"{file}")
-    if kept:
-        screen.say(f"{kept} of {done} were there already, complete, and were kept.")
-    return failures, done

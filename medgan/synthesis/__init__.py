@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medgan.synthesis.inputs import Input, find_inputs
     from medgan.synthesis.members import Result
     from medgan.synthesis.synthesizer import Synthesizer, Synthetic
+    from medgan.synthesis.terms import Terms
 
 __all__ = [
     "Destination",
@@ -20,6 +21,7 @@ __all__ = [
     "Result",
     "Synthesizer",
     "Synthetic",
+    "Terms",
     "find_inputs",
     "open_destination",
     "synthesize",
@@ -34,6 +36,7 @@ __getattr__ = lazy_names(
         "Result": "medgan.synthesis.members",
         "Synthesizer": "medgan.synthesis.synthesizer",
         "Synthetic": "medgan.synthesis.synthesizer",
+        "Terms": "medgan.synthesis.terms",
         "find_inputs": "medgan.synthesis.inputs",
         "open_destination": "medgan.synthesis.destination",
         "synthesize": "medgan.synthesis.api",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from medgan.files import remove_leftovers
 from medgan.scans.reading import Reading
@@ -21,7 +21,7 @@ def synthesize_each(
     *,
     reading: Reading | None = None,
     resume: bool = False,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Read, synthesise and write each input; yields as each is done.
 
     Args:
@@ -38,7 +38,6 @@ def synthesize_each(
     """
     terms = Terms(
         destination=destination,
-        source=synthesizer.source.key,
         target=synthesizer.target.key,
         reading=reading or Reading(),
         maps=synthesizer.calibration is not None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from medgan.contrasts import other
 from medgan.scans.reading import Reading
 from medgan.synthesis.destination import Destination
 
@@ -14,18 +15,22 @@ class Terms:
 
     Attributes:
         destination: where results go, and as what.
-        source, target: keys of the contrasts.
+        target: key of the contrast to make.
         reading: which image of several, and how.
         maps: whether there will be maps of the uncertainty.
         resume: keep results that are complete, unchanged, and of this input, model and version.
     """
 
     destination: Destination
-    source: str
     target: str
     reading: Reading = field(default_factory=Reading)
     maps: bool = False
     resume: bool = False
+
+    @property
+    def source(self) -> str:
+        """Key of the contrast that it is made from."""
+        return other(self.target).key
 
     @property
     def asked(self) -> dict[str, object]:
