@@ -41,3 +41,29 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_plan_for_a_large_cohort_follows_from_what_was_measured_and_assumed() -> None:
+    module = docs_module("make_planning_page")
+    rows = [
+        {"command": "medgan synthesize, 1 mm head", "seconds": 9.0},
+        {
+            "command": "medgan synthesize, 11 heads of 1 mm",
+            "seconds": 49.0,
+            "peak_bytes": 2**30,
+            "scans": 11,
+            "input_bytes": 110e6,
+            "output_bytes": 66e6,
+        },
+    ]
+    commands = {"where": "a machine", "cores": 2, "rows": rows}
+    options = module.parsed(
+        ["-", "--scans", "9000", "--slower", "1", "--price", "0.1", "--spot", "0.5", "--lost", "0.5"]
+    )
+    page = module.page(commands, options)
+    assert "| one scan after another | 4.0 s each |" in page
+    assert "| start of a worker (libraries, model) | 5.0 s |" in page
+    assert "20 core-hours: 9,000 x 4.0 s x 2 cores x 1" in page
+    assert "They cost 2; on spot machines 2, with 50% lost" in page
+    assert "| 10 | 1.0 | 2.0 |" in page
+    assert "Scans take 0.09 TB, results 0.05 TB" in page

@@ -18,6 +18,7 @@ from medgan.files import (
     append_line,
     kind_of,
     locked,
+    marked,
     remove_leftovers,
     sha256,
     whole_file,
@@ -342,3 +343,26 @@ def test_a_refusal_to_write_into_a_folder_names_the_place_that_was_meant(tmp_pat
         write_text(temporary / "0001.dcm", "x")
     assert caught.value.file == tmp_path / "series" / "0001.dcm"
     assert contents(tmp_path) == []
+
+
+def test_a_mark_lies_in_a_folder_as_long_as_the_block_and_no_one_sweeps_it_away(tmp_path: Path) -> None:
+    with marked(tmp_path / "new" / "out") as mark:
+        assert mark.parent == tmp_path / "new" / "out"
+        remove_leftovers(mark.parent)
+        assert mark.is_file()
+    assert contents(tmp_path / "new") == []  # nothing was written into it
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ValueError, match="of the block"), marked(tmp_path / "there"):
+        raise ValueError("of the block")
+    assert contents(tmp_path / "there") == []
+    with marked(tmp_path / "kept") as mark:
+        (mark.parent / "result").touch()
+    assert contents(tmp_path / "kept") == ["result"]
+
+
+def test_a_mark_that_cannot_be_made_is_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputNotWrittenError), marked(tmp_path / "file" / "out"):
+        pass
+    with pytest.raises(OSError, match="of the block"), marked(tmp_path / "out"):
+        raise OSError("of the block")

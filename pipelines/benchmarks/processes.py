@@ -39,5 +39,5 @@ def machine() -> str:
 
 def write_rows(file: Path, rows: list[dict[str, Any]], **more: Any) -> None:
     """Write what was measured, and where, as JSON."""
-    about = {"machine": machine(), **more, "rows": rows}
+    about = {"where": machine(), **more, "rows": rows}
     file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

@@ -56,6 +56,16 @@ def timed(arguments: Sequence[str]) -> tuple[float, int]:
     return seconds, usage.ru_maxrss * unit
 
 
+def sizes(read: Path, written: Path) -> dict[str, int]:
+    """How many scans a command read, and the bytes of them and of what was written."""
+    scans, results = ([*path.iterdir()] if path.is_dir() else [path] for path in (read, written))
+    return {
+        "scans": len(scans),
+        "input_bytes": sum(path.stat().st_size for path in scans),
+        "output_bytes": sum(path.stat().st_size for path in results),
+    }
+
+
 def main() -> None:
     """Run the commands one after the other and print a line for each."""
     from processes import write_rows
@@ -92,9 +102,11 @@ def main() -> None:
             out = ["--out", str(folder / f"out{len(rows)}")] if "--target" in arguments else []
             seconds, peak = timed([*arguments, *out])
             rows.append({"command": name, "seconds": seconds, "peak_bytes": peak})
+            if out:
+                rows[-1] |= sizes(Path(arguments[1]), Path(out[1]))
             print(f"{name:40s} {seconds:7.2f} s   {peak / 2**30:5.2f} GiB", flush=True)
     if options.json:
-        write_rows(options.json, rows)
+        write_rows(options.json, rows, cores=os.cpu_count())
 
 
 if __name__ == "__main__":

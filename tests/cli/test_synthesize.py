@@ -391,3 +391,26 @@ def test_an_upper_case_suffix_names_the_file_all_the_same(
 ) -> None:
     assert synthesize(scan, "-o", tmp_path / "T2.NII.GZ").code == 0
     assert (tmp_path / "T2.NII.GZ").is_file()
+
+
+def test_an_interrupted_cohort_says_how_far_it_came_and_how_to_go_on(
+    synthesize: Synthesize, head: Any, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medgan.synthesis import members
+
+    read = members.read_scan
+
+    def interrupted(found: Any, **options: Any) -> Any:
+        if found.stem == "zz":
+            raise KeyboardInterrupt
+        return read(found, **options)
+
+    head(scan.parent / "zz.nii.gz", "t1", 2)
+    monkeypatch.setattr(members, "read_scan", interrupted)
+    done = synthesize(scan.parent, "-o", tmp_path / "out")
+    assert done.code == 130
+    assert "interrupted: 1 of 2 inputs are done" in done.err
+    assert "--resume" in done.err
+    alone = synthesize(scan.parent / "zz.nii.gz", "-o", tmp_path / "out")
+    assert alone.code == 130
+    assert alone.err.strip().endswith("Interrupted.")
