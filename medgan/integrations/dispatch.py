@@ -223,7 +223,8 @@ class Dispatch:
             self._lose(job)
             return
         answer: Answer = pickle.loads(said)  # noqa: S301 - of a worker, over Dask's own pickled channel
-        places = [job.one.path, *([job.one.given] if job.one.given else []), self._terms.destination.out]
+        out = self._terms.destination
+        places = [job.one.path, *([job.one.given] if job.one.given else []), out.out, out.folder]
         answer = replace(answer, results=tuple(as_given(one, places) for one in answer.results))
         if not self._ledger.answered(job, answer):
             return

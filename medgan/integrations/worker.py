@@ -49,12 +49,7 @@ _LOUD = ("pydicom", "nibabel", "PIL", "py.warnings")
 
 
 def dask_setup(worker: Any) -> None:
-    """Dask's hook for modules that are preloaded: makes a process of this machine one of the command's.
-
-    Ctrl-C reaches it, too, and is the command's to answer. What it unpacks goes when the command ends, even if the
-    process is killed.
-    """
-    tempfile.tempdir = worker.local_directory
+    """Dask's hook for modules that are preloaded: Ctrl-C reaches the workers of this machine, and is not theirs."""
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -82,7 +77,7 @@ def work(parcel: bytes) -> bytes:
     """Look at an input, or make its results. A pickled `Answer`."""
     from medgan.integrations.protocol import Answer
 
-    with _ONE_AT_A_TIME, _quiet():
+    with _ONE_AT_A_TIME, _quiet(), _unpacking_into_own_folder():
         try:
             said = _work(pickle.loads(parcel))  # noqa: S301 - as above
         except Exception as error:  # noqa: BLE001 - see above
@@ -217,6 +212,20 @@ def _is_transient(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+@contextlib.contextmanager
+def _unpacking_into_own_folder() -> Iterator[None]:
+    """Let what archives hold lie in the worker's folder, which Dask takes away even if the worker was killed."""
+    from distributed import get_worker
+
+    before = tempfile.tempdir
+    with contextlib.suppress(ValueError):  # no worker
+        tempfile.tempdir = get_worker().local_directory
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -51,12 +51,14 @@ class Cluster:
         watched: see watched.py.
         log: what all of them print.
         scheduler: its process.
+        folders: that workers may leave something in.
     """
 
     file: Path
     watched: Path
     log: Path
     scheduler: subprocess.Popen[bytes]
+    folders: tuple[Path, Path]
 
     @property
     def port(self) -> int:
@@ -100,7 +102,9 @@ def started(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         "MEDGAN_WATCHED": str(watched),
         "PYTHONPATH": str(Path(medgan.__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
+        "TMPDIR": str(folder / "temporary"),
     }
+    (folder / "temporary").mkdir()
     environment.pop("PYTEST_CURRENT_TEST", None)
     preloaded = ("--preload", str(HERE / "watched.py"), "--local-directory", str(folder / "local"))
     commands = [(*_SCHEDULER, "--scheduler-file", str(file))]
@@ -120,7 +124,7 @@ def started(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         end = time.monotonic() + 90
         while log.read_text(encoding="utf-8").count("Registered to") < workers and time.monotonic() < end:
             time.sleep(0.05)
-        yield Cluster(file, watched, log, processes[0])
+        yield Cluster(file, watched, log, processes[0], (folder / "local", folder / "temporary"))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ def below(folder: Path) -> list[str]:
 def written(out: str, folder: Path) -> list[str]:
     """The images that a command said to have written, by their stems."""
     return sorted(re.findall(rf"{re.escape(str(folder))}/(.*)_desc-\S*\.nii\.gz", out))
+
+
+def unpacked(cluster: Any) -> Iterator[Path]:
+    """What workers have unpacked and not taken away."""
+    return (path for folder in cluster.folders for path in folder.rglob("*.nii.gz"))
 
 
 def test_a_cluster_writes_and_says_what_one_process_does(
@@ -115,6 +121,10 @@ def test_one_deadly_scan_of_an_archive_does_not_take_the_others_with_it(
     assert done.code == 3
     assert written(done.out, tmp_path / "out") == ["a", "c"]
     assert cluster.begun() == [*"abbc"]
+    end = time.monotonic() + 30  # until the worker that was ended last is replaced
+    while (left := [*unpacked(cluster)]) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not left
 
 
 def test_names_are_those_of_one_process_also_where_archives_and_folders_share_them(

@@ -22,6 +22,7 @@ from medgan.synthesis.naming import Names
 @pytest.fixture
 def using(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> With:
     """The tiny model, in a process that is no worker of Dask's."""
+    pytest.importorskip("distributed", reason="Dask is not installed (medgan[cluster])")
     from medgan.models import load_model
 
     monkeypatch.setattr(worker, "_device_of_worker", lambda asked: asked)
