@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -41,28 +42,29 @@ def may_be_compiled(device: torch.device) -> bool:
     return device.type == "cpu" and importlib.util.find_spec("openvino") is not None
 
 
-def compiled_generator(model: Model, target: str, precision: torch.dtype) -> Run | None:
+def compiled_generator(model: Model, target: str, precision: torch.dtype, *, threads: int) -> Run | None:
     """The network that makes `target`, on the CPU; None where OpenVINO is no faster than torch.
 
     Args:
         model: whose network it is.
         target: contrast.
         precision: that convolutions may compute in.
+        threads: of the network; several threads of the program may call it.
 
     Raises:
         ModelRefusedError: the model has no such direction, or is damaged.
     """
-    facts = _facts(model, target, precision)
+    facts = _facts(model, target, precision, threads)
     kept = recall("openvino", facts)
     if kept is not None and kept.get("faster") is not True:
         return None
     intact = sha256(model.folder / model.check(target).file_name) == facts["weights"]
     found = _read(_place(facts)) if kept is not None and intact else None
     if found is not None:
-        return _ready(*found, precision)
+        return _ready(*found, precision, threads)
     network = model.generator(target)
     converted = _convert(network, _example(model))
-    run = _ready_of(converted, precision)
+    run = _ready_of(converted, precision, threads)
     faster = _seconds(run, _example(model)) < _seconds(_eager(network, precision), _example(model))
     if faster:
         _write(converted, _place(facts))
@@ -70,7 +72,7 @@ def compiled_generator(model: Model, target: str, precision: torch.dtype) -> Run
     return run if faster else None
 
 
-def _facts(model: Model, target: str, precision: torch.dtype) -> dict[str, Any]:
+def _facts(model: Model, target: str, precision: torch.dtype, threads: int) -> dict[str, Any]:
     import openvino
 
     return {
@@ -80,7 +82,7 @@ def _facts(model: Model, target: str, precision: torch.dtype) -> dict[str, Any]:
         "openvino": openvino.__version__,
         "torch": torch.__version__,
         "processor": processor(),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 
@@ -125,27 +127,30 @@ def _read(place: Path) -> tuple[bytes, bytes] | None:
         return None
 
 
-def _ready(text: bytes, weights: bytes, precision: torch.dtype) -> Run:
+def _ready(text: bytes, weights: bytes, precision: torch.dtype, threads: int) -> Run:
     import openvino
 
-    return _ready_of(openvino.Core().read_model(model=text, weights=weights), precision)
+    return _ready_of(openvino.Core().read_model(model=text, weights=weights), precision, threads)
 
 
-def _ready_of(converted: Any, precision: torch.dtype) -> Run:
+def _ready_of(converted: Any, precision: torch.dtype, threads: int) -> Run:
     import openvino
 
-    request = openvino.Core().compile_model(
+    compiled = openvino.Core().compile_model(
         converted,
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == torch.bfloat16 else "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
         },
     )
+    own = threading.local()
 
     def run(images: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(request(images.contiguous().numpy())[0].copy())
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        return torch.from_numpy(own.request.infer([images.contiguous().numpy()])[0].copy())
 
     return run
 

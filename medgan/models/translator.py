@@ -49,14 +49,14 @@ class Translator:
         self.device, self.precision = device, precision
 
     @classmethod
-    def of(cls, model: Model, target: str, device: torch.device, *, compiled: bool = False) -> Translator:
+    def of(cls, model: Model, target: str, device: torch.device, *, compiled_for: int = 0) -> Translator:
         """The network of a model that makes `target`, on a device.
 
         Args:
             model: whose network it is.
             target: contrast.
             device: where it runs.
-            compiled: whether it may be compiled, where that can be done and measures faster.
+            compiled_for: so many threads, where that can be done and measures faster; 0 for not at all.
 
         Raises:
             ModelRefusedError: the model has no such direction, or is damaged.
@@ -64,8 +64,8 @@ class Translator:
         recipe = model.manifest.recipe
         precision = choose_precision(recipe.training.precision, device)
         quick = None
-        if compiled and may_be_compiled(device):
-            quick = compiled_generator(model, target, precision)
+        if compiled_for and may_be_compiled(device):
+            quick = compiled_generator(model, target, precision, threads=compiled_for)
         return cls(
             model.generator(target) if quick is None else None,
             spatial_dims=recipe.spatial_dims,

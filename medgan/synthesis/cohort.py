@@ -1,17 +1,18 @@
-"""Many inputs, one model: each is read, synthesised and written before the next; a bad one does not stop the rest."""
+"""Many inputs, one model: a few are in hand at a time, and a bad one does not stop the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from medgan.files import remove_leftovers
 from medgan.scans.reading import Reading
 from medgan.synthesis.destination import Destination
 from medgan.synthesis.inputs import Input
-from medgan.synthesis.members import Result, make, refuse_several
+from medgan.synthesis.members import Beside, Result, make, refuse_several
 from medgan.synthesis.naming import Names
 from medgan.synthesis.synthesizer import Synthesizer
 from medgan.synthesis.terms import Terms
+from medgan.synthesis.together import at_once, overlapped
 
 
 def synthesize_each(
@@ -22,7 +23,7 @@ def synthesize_each(
     reading: Reading | None = None,
     resume: bool = False,
 ) -> Generator[Result, None, None]:
-    """Read, synthesise and write each input; yields as each is done.
+    """Read, synthesise and write each input; yields as each is done, in their order.
 
     Args:
         inputs: of `find_inputs`; an archive may give several results.
@@ -46,5 +47,8 @@ def synthesize_each(
     names = Names(terms)
     refuse_several(inputs, destination)
     remove_leftovers(destination.folder)
-    for one in inputs:
-        yield from make(one, synthesizer, terms, name=lambda _, scan: names.give(scan))
+
+    def made(one: Input, beside: Beside) -> Iterator[Result]:
+        return make(one, synthesizer, terms, name=lambda _, scan: names.give(scan), beside=beside)
+
+    yield from overlapped(inputs, made, count=at_once(synthesizer.device.device, len(inputs)))

@@ -20,7 +20,7 @@ from medgan.errors import (
     ResourceError,
     UsageError,
 )
-from medgan.scans import Found, read_scan
+from medgan.scans import Found, Scan, read_scan
 from medgan.scans.reading import as_folder, choose_scan, name_in_archive
 from medgan.synthesis.completed import (
     checksums,
@@ -37,6 +37,24 @@ from medgan.synthesis.outputs import Digests, spare_what_is_there, write_outputs
 from medgan.synthesis.references import compare_with_reference
 from medgan.synthesis.synthesizer import MEMORY_REMEDY, Synthesizer, Synthetic
 from medgan.synthesis.terms import Terms
+
+
+class Beside:
+    """Who else is at work: nobody. Of several threads, one at a time reads or writes; see `together.py`."""
+
+    def reading(self) -> contextlib.AbstractContextManager[object]:
+        """While a scan is found, named and read."""
+        return contextlib.nullcontext()
+
+    def writing(self) -> contextlib.AbstractContextManager[object]:
+        """While a result is written."""
+        return contextlib.nullcontext()
+
+    def advanced(self, done: int, total: int) -> None:
+        """So many of so many slices are made."""
+
+
+ALONE = Beside()
 
 Name = Callable[[int, Nameable], Named]
 """Gives the files of the result of an input's member, by its number there and what decides its name."""
@@ -99,6 +117,7 @@ def make(
     name: Name,
     only: int | None = None,
     again: bool = False,
+    beside: Beside = ALONE,
 ) -> Iterator[Result]:
     """Read, synthesise and write an input's scans; yields as each is done.
 
@@ -109,6 +128,7 @@ def make(
         name: gives the files of each.
         only: the number of the one scan that is meant, of several in an archive.
         again: someone may have begun before: what is complete is not made anew, and told as if it were.
+        beside: lets one of several threads at a time read or write.
 
     Raises:
         ModelRefusedError: the model cannot be loaded.
@@ -119,7 +139,7 @@ def make(
             for number, member in enumerate(members):
                 if only not in (None, number):
                     continue
-                work = _Work(synthesizer, terms, partial(name, number), again)
+                work = _Work(synthesizer, terms, partial(name, number), again, beside)
                 result = work.result(_Member(member, place, one.path))
                 if place != one.path and result.error is not None:
                     name_in_archive(result.error, folder=place, archive=one.path)
@@ -194,6 +214,16 @@ def _nameable_or_none(member: _Member, terms: Terms) -> Nameable | None:
 
 
 @dataclass(frozen=True, eq=False)
+class _Ready:
+    """A scan that was read."""
+
+    found: Found
+    named: Named
+    digests: Digests
+    scan: Scan
+
+
+@dataclass(frozen=True, eq=False)
 class _Work:
     """What one scan is made with."""
 
@@ -201,6 +231,7 @@ class _Work:
     terms: Terms
     name: Callable[[Nameable], Named]
     again: bool
+    beside: Beside
 
     def result(self, member: _Member) -> Result:
         """One scan, from reading to writing; its own errors are kept."""
@@ -213,6 +244,26 @@ class _Work:
             return refused(member.scan, error)
 
     def _result(self, member: _Member) -> Result:
+        with self.beside.reading():
+            ready = self._ready(member)
+        if isinstance(ready, Result):
+            return ready
+        synthetic = self.synthesizer(ready.scan, advance=self.beside.advanced)
+        with self.beside.writing():
+            write_outputs(
+                synthetic,
+                self.synthesizer,
+                ready.named.plan,
+                self.terms.destination,
+                series=ready.found.series,
+                called=ready.named.called,
+                digests=ready.digests,
+            )
+        name, files = member.scan.name, ready.named.plan.files
+        return Result(name=name, files=files, synthetic=synthetic, warnings=synthetic.warnings)
+
+    def _ready(self, member: _Member) -> _Ready | Result:
+        """A scan that was read, and how its result is called; or the result, where there is nothing to make."""
         one, terms, synthesizer = member.scan, self.terms, self.synthesizer
         found = member.found(terms)
         files = checksums(found)
@@ -231,17 +282,7 @@ class _Work:
         except OutputNotWrittenError as error:  # in the way of this result alone
             return Result(name=one.name, error=error)
         scan = compare_with_reference(scan, terms.destination.reference, force=synthesizer.force)
-        synthetic = synthesizer(scan)
-        write_outputs(
-            synthetic,
-            synthesizer,
-            named.plan,
-            terms.destination,
-            series=found.series,
-            called=named.called,
-            digests=digests,
-        )
-        return Result(name=one.name, files=named.plan.files, synthetic=synthetic, warnings=synthetic.warnings)
+        return _Ready(found, named, digests, scan)
 
     def _digests(
         self, member: _Member, found: Found, files: dict[Path, str], contents: str, named: Named

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from medgan import __version__
 from medgan.contrasts import contrast, other
@@ -24,9 +25,6 @@ from medgan.preparation.slabs import slab_step
 from medgan.scans import Scan
 from medgan.uncertainty import Maps, error_maps
 from medgan.uncertainty.signs import find_signs
-
-if TYPE_CHECKING:
-    import torch
 
 MEMORY_REMEDY = "Close other programs, or use another --device."
 """What to do where memory runs out."""
@@ -102,24 +100,34 @@ class Synthesizer:
         self.device: DeviceChoice = choose_device(device)
         model.check(self.target.key)
         self.calibration = known_errors(model, target) if uncertainty else None
+        self._translators: dict[str, Translator] = {}
+        self._loading, self._threads = threading.Lock(), torch.get_num_threads()
         if not may_be_compiled(self.device.device):
             # MONAI takes seconds to load; scans are read meanwhile
             import_ahead("medgan.models.architecture")
 
-    @functools.cached_property
+    @property
     def translator(self) -> Translator:
         """The network on its device, loaded when the first scan has been read and prepared."""
-        return Translator.of(self.model, self.target.key, self.device.device, compiled=True)
+        return self._loaded(self.target.key)
 
-    @functools.cached_property
+    @property
     def way_back(self) -> Translator:
         """The network that leads back, for the cycle error."""
-        return Translator.of(self.model, self.source.key, self.device.device, compiled=True)
+        return self._loaded(self.source.key)
+
+    def _loaded(self, target: str) -> Translator:
+        with self._loading:
+            if target not in self._translators:
+                self._translators[target] = Translator.of(
+                    self.model, target, self.device.device, compiled_for=self._threads
+                )
+            return self._translators[target]
 
     @property
     def is_loaded(self) -> bool:
         """Whether all networks have been loaded: what the model refuses then, it refuses of one scan alone."""
-        return "translator" in self.__dict__ and (self.calibration is None or "way_back" in self.__dict__)
+        return len(self._translators) == (1 if self.calibration is None else 2)
 
     def __call__(
         self, scan: Scan, *, advance: Callable[[int, int], None] = lambda done, total: None

@@ -40,7 +40,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         (
             "from medgan.models import load_model; from medgan.preparation import prepare; "
             "from medgan.scans import read_scan; from medgan.synthesis import Synthesizer; "
-            "model = load_model(); Synthesizer(model, target='t2'); "
+            "model = load_model(); "
             "prepare(read_scan(pathlib.Path(scan)), model.manifest.recipe.preparation, spatial_dims=2)",
             {"monai", "matplotlib", "ignite"},
         ),

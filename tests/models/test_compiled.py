@@ -46,7 +46,7 @@ def always_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def run_of(model: Model) -> Callable[[torch.Tensor], torch.Tensor]:
-    run = compiled_generator(model, "t2", torch.float32)
+    run = compiled_generator(model, "t2", torch.float32, threads=1)
     assert run is not None
     return run
 
@@ -100,7 +100,7 @@ def test_a_model_whose_weights_are_damaged_is_refused_though_a_compiled_one_is_t
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(ModelRefusedError):
-        compiled_generator(model, "t2", torch.float32)
+        compiled_generator(model, "t2", torch.float32, threads=1)
 
 
 def test_where_it_is_no_faster_torch_stays_and_that_is_remembered(
@@ -109,8 +109,8 @@ def test_where_it_is_no_faster_torch_stays_and_that_is_remembered(
     seconds = iter(range(1000, 0, -1))
     monkeypatch.setattr(module, "_seconds", lambda run, images: next(seconds))
     model = load_model(tiny_run)
-    assert compiled_generator(model, "t2", torch.float32) is None
-    assert compiled_generator(model, "t2", torch.float32) is None
+    assert compiled_generator(model, "t2", torch.float32, threads=1) is None
+    assert compiled_generator(model, "t2", torch.float32, threads=1) is None
     assert len(always_faster) == 1 and not list(cache.glob("openvino-*/model.bin"))
 
 
