@@ -15,9 +15,13 @@ class MedganError(Exception):
         cause: what is wrong, in one sentence.
         file: the file or folder it is about, if there is one.
         remedy: what the user can do.
+
+    Attributes:
+        told: whether another process tells it, of several that train together.
     """
 
     exit_code: ClassVar[int] = 1
+    told: bool = False
 
     def __init__(self, cause: str, *, file: Path | str | None = None, remedy: str = "") -> None:
         self.cause = cause

@@ -21,6 +21,7 @@ FLOORS = [
         "recipe_changes",
         "devices",
         "machine",
+        "launch",
         "networks",
         "simulation",
     },

@@ -92,6 +92,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line, and exit with its code."""
     from medgan.errors import InterruptedByUserError, MedganError, UsageError
+    from medgan.launch import tells
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -99,13 +100,16 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        if tells():
+            error.show()
         sys.exit(2)
     except MedganError as error:
-        _explain(error)
+        if not error.told:
+            _explain(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
+        if tells():
+            click.echo("Interrupted.", err=True)
         sys.exit(InterruptedByUserError.exit_code)
     except OSError as error:
         if error.filename is None:

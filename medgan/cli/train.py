@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.progress import TaskID
 
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option, duration
 from medgan.contrasts import CONTRASTS, contrast
+from medgan.launch import tells
 from medgan.training.observer import Observer, Status
 
 if TYPE_CHECKING:
@@ -100,10 +102,10 @@ def command(
     verbose: bool,
 ) -> None:
     """Train a CycleGAN on a folder of T1w and a folder of T2w scans, unpaired."""
-    screen = Screen(quiet=quiet, verbose=verbose)
+    screen = Screen(quiet=quiet or not tells(), verbose=verbose and tells())
     from medgan.training import train
 
-    with TrainingScreen(screen) as observer:
+    with TrainingScreen(screen) if tells() else nullcontext() as observer:
         run = train(
             t1_dir,
             t2_dir,

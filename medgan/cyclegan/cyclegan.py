@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
-from medgan.cyclegan.augmentation import shift_and_cut
+from medgan.cyclegan.augmentation import Look, draw_look, shift_and_cut
 from medgan.cyclegan.history import FakeHistory
 from medgan.cyclegan.losses import Adversarial, AdversarialLoss, CycleLoss, StructureLoss, SupervisedLoss
 
 Images = dict[str, torch.Tensor]
+Losses = dict[str, torch.Tensor]
+"""For the record, by name: scalars without gradients."""
 
 SEEN = "_seen"
 """Ends the name of an image that is shown in the place of another."""
@@ -64,6 +68,10 @@ class CycleGAN(nn.Module):
         ssim: weight of 1 - SSIM beside the absolute error, on pairs.
         history: fakes kept for each discriminator.
         augment: whether discriminators see shifted and cut images (for few images).
+
+    Attributes:
+        recompute: whether a pass through a network keeps its input alone, and is done once more for its gradients:
+            a third to a half of the memory, for a pass more in each step.
     """
 
     def __init__(
@@ -86,7 +94,8 @@ class CycleGAN(nn.Module):
         self.generators = nn.ModuleDict({key: generator() for key in contrasts})
         self.discriminators = nn.ModuleDict({key: discriminator() for key in contrasts})
         self.history = {key: FakeHistory(history) for key in contrasts}
-        self.augment = augment
+        self.augment, self.spatial_dims = augment, spatial_dims
+        self.recompute = False
         self.adversarial = AdversarialLoss(adversarial)
         self.cycle = CycleLoss(spatial_dims, ssim_share=cycle_ssim)
         self.structure = StructureLoss(spatial_dims)
@@ -113,25 +122,38 @@ class CycleGAN(nn.Module):
             shown = [one.get(f"{source}{SEEN}", one[source]) for one in pairs]
             if real:
                 shown += [real[source], real[target]] if identity else [real[source]]
-            made = iter(_in_one_pass(self.generators[target], shown))
+            made = iter(self._in_one_pass(self.generators[target], shown))
             for images in known:
                 images[target] = next(made)
             if real:
                 fake[target] = next(made)
             if real and identity:
                 same[target] = next(made)
-        back = {key: self.generators[key](fake[other]) for key, other in self.other.items() if real}
+        back = {
+            key: self._through(self.generators[key], fake[other]) for key, other in self.other.items() if real
+        }
         return Translation(real=dict(real), fake=fake, back=back, same=same, known=known)
 
+    def draw_looks(self, chance: torch.Generator) -> dict[str, Look]:
+        """How the discriminators look at the fakes of one step while the generators learn, by contrast."""
+        return {key: draw_look(self.spatial_dims, chance) for key in self.other if self.augment}
+
     def generator_losses(
-        self, made: Translation, weights: Weights, chance: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """The generators' loss of a translation, and its unweighted parts for the record."""
+        self, made: Translation, weights: Weights, looks: Mapping[str, Look]
+    ) -> tuple[torch.Tensor, Losses]:
+        """The generators' loss of a translation, and its unweighted parts for the record.
+
+        Each is a mean over the images, so that the loss of a batch is the weighted mean of those of its parts.
+
+        Args:
+            made: what they made.
+            weights: how much each part counts.
+            looks: of `draw_looks`, one for the whole batch.
+        """
         total = torch.zeros((), device=next(iter(made.real.values())).device)
         parts: dict[str, torch.Tensor] = {}
         for key, other in self.other.items():
-            judged = shift_and_cut(made.fake[key], chance) if self.augment else made.fake[key]
-            logits = self.discriminators[key](judged)
+            logits = self._judged(key, made.fake[key], looks)
             fooled = self.adversarial(logits, real=True, for_discriminator=False)
             cycle = self.cycle(made.back[key], made.real[key])
             total = total + weights.adversarial * fooled + weights.cycle * cycle
@@ -144,11 +166,11 @@ class CycleGAN(nn.Module):
                 identity = functional.l1_loss(made.same[key], made.real[key])
                 total = total + weights.identity * identity
                 parts[f"identity_{key}"] = identity
-        return total, {name: value.item() for name, value in parts.items()}
+        return total, {name: value.detach() for name, value in parts.items()}
 
     def supervised_loss(
         self, pairs: Mapping[str, torch.Tensor], made: Images, *, name: str = "simulated"
-    ) -> tuple[torch.Tensor, dict[str, float]]:
+    ) -> tuple[torch.Tensor, Losses]:
         """The error of both generators on images whose partner is known, and its absolute parts.
 
         Args:
@@ -157,46 +179,78 @@ class CycleGAN(nn.Module):
             name: of the parts in the record, such as `simulated_t2`.
         """
         total = torch.zeros((), device=next(iter(pairs.values())).device)
-        record: dict[str, float] = {}
+        record: Losses = {}
         for key in self.other:
             loss, absolute = self.supervised(made[key], pairs[key])
             total = total + loss
-            record[f"{name}_{key}"] = absolute.item()
+            record[f"{name}_{key}"] = absolute.detach()
         return total, record
 
+    def exchange(
+        self, fakes: Mapping[str, torch.Tensor], chance: torch.Generator
+    ) -> tuple[Images, dict[str, Look]]:
+        """The fakes of one step's whole batch -> those that the discriminators learn from, and how they look at them.
+
+        Args:
+            fakes: by contrast, without gradients.
+            chance: on the CPU.
+        """
+        handed: Images = {}
+        looks: dict[str, Look] = {}
+        for key in self.other:
+            handed[key] = self.history[key].exchange(fakes[key], chance)
+            if self.augment:
+                looks[key] = draw_look(self.spatial_dims, chance)
+        return handed, looks
+
     def discriminator_losses(
-        self, made: Translation, chance: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """The discriminators' loss of a translation, real and fake in one pass, and the record of it.
+        self, real: Mapping[str, torch.Tensor], fakes: Mapping[str, torch.Tensor], looks: Mapping[str, Look]
+    ) -> tuple[torch.Tensor, Losses]:
+        """The discriminators' loss of as many real images as fakes, both in one pass, and the record of it.
 
         In the record, `real_t2` and `fake_t2` are the mean logits of real and of fake T2 images.
+
+        Args:
+            real: by contrast.
+            fakes: of `exchange`.
+            looks: of `exchange`.
         """
-        total = torch.zeros((), device=next(iter(made.real.values())).device)
-        record: dict[str, float] = {}
+        total = torch.zeros((), device=next(iter(real.values())).device)
+        record: Losses = {}
         for key in self.other:
-            real = made.real[key]
-            fake = self.history[key].exchange(made.fake[key].detach(), chance)
-            judged = torch.cat([real, fake])
-            logits = self.discriminators[key](shift_and_cut(judged, chance) if self.augment else judged)
-            of_real = [view[: len(real)] for view in logits]
-            of_fake = [view[len(real) :] for view in logits]
+            count = len(real[key])
+            logits = self._judged(key, torch.cat([real[key], fakes[key]]), looks)
+            of_real = [view[:count] for view in logits]
+            of_fake = [view[count:] for view in logits]
             loss = 0.5 * (
                 self.adversarial(of_real, real=True, for_discriminator=True)
                 + self.adversarial(of_fake, real=False, for_discriminator=True)
             )
             total = total + loss
-            record[f"discriminator_{key}"] = loss.item()
-            record[f"real_{key}"] = of_real[0].mean().item()
-            record[f"fake_{key}"] = of_fake[0].mean().item()
+            record[f"discriminator_{key}"] = loss.detach()
+            record[f"real_{key}"] = of_real[0].detach().mean()
+            record[f"fake_{key}"] = of_fake[0].detach().mean()
         return total, record
 
+    def _judged(self, key: str, images: torch.Tensor, looks: Mapping[str, Look]) -> list[torch.Tensor]:
+        """The logits of each view."""
+        if self.augment:
+            images = shift_and_cut(images, looks[key])
+        logits: list[torch.Tensor] = self._through(self.discriminators[key], images)
+        return logits
 
-def _in_one_pass(network: nn.Module, batches: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    """What a network makes of each batch; together where they are of one size, since few large passes cost less.
+    def _in_one_pass(self, network: nn.Module, batches: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        """What a network makes of each batch; together where they are of one size, since few large passes cost less.
 
-    The networks scale every image by itself (instance norm), so that neighbours in a batch change nothing.
-    """
-    if len({batch.shape[1:] for batch in batches}) > 1:
-        return [network(batch) for batch in batches]
-    together: torch.Tensor = network(torch.cat(list(batches)))
-    return torch.split(together, [len(batch) for batch in batches])
+        The networks scale every image by itself (instance norm), so that neighbours in a batch change nothing.
+        """
+        if len({batch.shape[1:] for batch in batches}) > 1:
+            return [self._through(network, batch) for batch in batches]
+        together: torch.Tensor = self._through(network, torch.cat(list(batches)))
+        return torch.split(together, [len(batch) for batch in batches])
+
+    def _through(self, network: nn.Module, images: torch.Tensor) -> Any:
+        """A pass through a network; dropout and autocast are the same when it is done once more."""
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(network, images, use_reentrant=False)
+        return network(images)

@@ -10,6 +10,9 @@ import pydantic
 import torch
 from torch.nn import functional
 
+Among = tuple[slice, int]
+"""Some images of a batch: which of them, and how many there are in all."""
+
 
 class AugmentationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
     """How much training images are varied; zeros and none turn everything off."""
@@ -56,7 +59,13 @@ class AugmentationSettings(pydantic.BaseModel, frozen=True, extra="forbid"):
         return not (self.flip or (self.probability and (self.rotate or self.scale or self.gamma)))
 
 
-def vary(images: torch.Tensor, settings: AugmentationSettings, chance: np.random.Generator) -> torch.Tensor:
+def vary(
+    images: torch.Tensor,
+    settings: AugmentationSettings,
+    chance: np.random.Generator,
+    *,
+    among: Among | None = None,
+) -> torch.Tensor:
     """Random variants of a batch: float32 (N, C, X, Y[, Z]) in [-1, 1] on canonical axes -> the same.
 
     Swap, turn and scaling are one resampling of the whole batch on its device, bilinear; MONAI's random
@@ -68,12 +77,14 @@ def vary(images: torch.Tensor, settings: AugmentationSettings, chance: np.random
         images: whole frames or patches.
         settings: how much.
         chance: the same state gives the same variants.
+        among: of which images these are some; each is varied as it would be with all of them.
     """
     if settings.off:
         return images
-    count, dims = len(images), images.ndim - 2
-    matrices = np.stack([_matrix(dims, settings, chance) for _ in range(count)])
-    gammas = [_gamma(settings, chance) for _ in range(count)]
+    these, count = among or (slice(None), len(images))
+    dims = images.ndim - 2
+    matrices = np.stack([_matrix(dims, settings, chance) for _ in range(count)])[these]
+    gammas = [_gamma(settings, chance) for _ in range(count)][these]
     moved = _resample(images, matrices)
     if all(gamma == 1 for gamma in gammas):
         return moved
@@ -81,7 +92,9 @@ def vary(images: torch.Tensor, settings: AugmentationSettings, chance: np.random
     return ((moved.clamp(-1, 1) + 1) / 2) ** exponents * 2 - 1
 
 
-def toned(images: torch.Tensor, strength: float, chance: np.random.Generator) -> torch.Tensor:
+def toned(
+    images: torch.Tensor, strength: float, chance: np.random.Generator, *, among: Among | None = None
+) -> torch.Tensor:
     """Vary the tone of images, (N, C, ...) from -1 to 1: gamma, and a range that is measured a little otherwise.
 
     What is brighter stays brighter, and background (-1) what it is.
@@ -90,14 +103,16 @@ def toned(images: torch.Tensor, strength: float, chance: np.random.Generator) ->
         images: what to vary, each in its own way.
         strength: of the logarithm of gamma and of the range, 0 to below 1.
         chance: where the numbers come from.
+        among: as for `vary`.
     """
+    these, count = among or (slice(None), len(images))
     shape = (len(images), *[1] * (images.ndim - 1))
     exponents, gains, offsets = (
-        torch.from_numpy(values.reshape(shape).astype(np.float32))
+        torch.from_numpy(values[these].reshape(shape).astype(np.float32))
         for values in (
-            np.exp(chance.uniform(-strength, strength, len(images))),
-            chance.uniform(1 - 0.5 * strength, 1 + strength, len(images)),
-            chance.uniform(-0.15 * strength, 0.15 * strength, len(images)),
+            np.exp(chance.uniform(-strength, strength, count)),
+            chance.uniform(1 - 0.5 * strength, 1 + strength, count),
+            chance.uniform(-0.15 * strength, 0.15 * strength, count),
         )
     )
     unit = ((images + 1) / 2) ** exponents

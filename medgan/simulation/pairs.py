@@ -53,6 +53,7 @@ def simulate_batch(
     seed: int | Sequence[int],
     variety: Variety | None = None,
     device: torch.device | str = "cpu",
+    only: slice | None = None,
 ) -> Pairs:
     """Draw pairs from anatomies: pose, deformation, tissue values, sequences, lesions, skull, shading, noise, blur.
 
@@ -67,6 +68,7 @@ def simulate_batch(
         seed: one number or several, such as run and step.
         variety: what differs, and how far.
         device: where to work.
+        only: which of the pairs to make, each as it is among all of them; all where none are given.
 
     Raises:
         UsageError: no anatomy, or a shape or count below 1.
@@ -78,7 +80,7 @@ def simulate_batch(
     variety = Variety() if variety is None else variety
     rng = np.random.default_rng(seed)
     scenes = []
-    for child in rng.spawn(count):
+    for child in rng.spawn(count)[only or slice(None)]:
         anatomy = anatomies[int(child.integers(len(anatomies)))]
         pose = draw_pose(anatomy, variety, shape, child, device)
         scenes.append(Scene(anatomy, pose, variety, child, device))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medgan.devices import DeviceChoice, choose_device, memory_errors
+from medgan.devices import DeviceChoice, memory_errors
 from medgan.errors import ModelRefusedError, UsageError
 from medgan.files import is_leftover, locked, remove_leftovers
 from medgan.models import Origin
@@ -23,6 +24,8 @@ from medgan.training.schedule import Schedule
 from medgan.training.simulated import simulate_pairs
 from medgan.training.spacing import settle_spacing
 from medgan.training.start import WITH_LEARNT_WEIGHTS, Start, choose_start, known_start
+from medgan.training.team import Team, joined
+from medgan.training.together import check_processes, together
 
 _SEEDS = 2**31
 
@@ -45,6 +48,9 @@ def train(
     observer: Observer | None = None,
 ) -> Path:
     """Train a CycleGAN on unpaired scans of two contrasts.
+
+    Where this process is one of several that torchrun has started, they train together: see
+    docs/how-to/train-on-several-gpus.md.
 
     Args:
         t1_dir: folder of T1w scans: NIfTI, DICOM series, PNG or JPEG slices, nested or not.
@@ -78,17 +84,29 @@ def train(
         InterruptedByUserError: Ctrl-C or SIGTERM; the run can be resumed.
     """
     run, folders = Path(out), {"t1": Path(t1_dir), "t2": Path(t2_dir)}
-    _check_folders(run, folders)
     asked = _Asked(recipe, tuple(changes), epochs, max_minutes, seed, init, labels, paired_dir)
-    request = _resumed(run, asked) if resume else _new(run, asked)
-    _check_settings(request.recipe, labels)
-    chosen = choose_device(device)
-    with locked(run), memory_errors():
+    with joined() as team:
+        _check_folders(run, folders)
+        request = _resumed(run, asked) if resume else _new(run, asked, processes=team.launch.size)
+        _check_settings(request.recipe, labels)
+        check_processes(request.recipe, team.launch.size)
+        chosen = team.device(device)
+        with _held(run, team), memory_errors():
+            job = _prepare(run, folders, request, asked, chosen, observer or Observer(), team)
+            job.run(resume=resume)
+    return run
+
+
+@contextlib.contextmanager
+def _held(run: Path, team: Team) -> Iterator[None]:
+    """Hold the run folder, free of what a killed process left; the first of several processes does so for all."""
+    if not team.first:
+        yield
+        return
+    with locked(run):
         for place in (run, *(run / name for name in ("checkpoints", "cache", "previews"))):
             remove_leftovers(place)
-        job = _prepare(run, folders, request, asked, chosen, observer or Observer())
-        job.run(resume=resume)
-    return run
+        yield
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,7 @@ class _Request:
     epochs: int | None
     max_minutes: float | None
     start: Start
+    processes: int
 
 
 def _prepare(
@@ -129,8 +148,11 @@ def _prepare(
     asked: _Asked,
     device: DeviceChoice,
     observer: Observer,
+    team: Team,
 ) -> Job:
-    """Read and prepare all scans and pairs, and simulate pairs."""
+    """Read and prepare all scans and pairs, and simulate pairs; all processes but the first find that done."""
+    if not team.first:
+        team.wait()
     settings = settle_spacing(request.recipe, folders.values())
     domains = {
         key: prepare_folder(
@@ -156,18 +178,23 @@ def _prepare(
     else:
         pairs = simulate_pairs(settings, domains, cache=run / "cache", seed=request.seed, advance=simulating)
     schedule, length = _schedule(settings, domains, request.epochs, request.max_minutes)
+    acquired = _acquired(asked, settings, run / "cache", observer)
+    if team.first:
+        team.wait()
     return Job(
         run,
         settings,
         domains,
         pairs,
-        _acquired(asked, settings, run / "cache", observer),
+        acquired,
         device,
         schedule,
         length,
         request.seed,
         request.start,
         observer,
+        team,
+        request.processes,
     )
 
 
@@ -207,8 +234,8 @@ def _check_settings(recipe: Recipe, labels: str | Path | None) -> None:
         )
 
 
-def _new(run: Path, asked: _Asked) -> _Request:
-    """Settle recipe, seed, length and first weights of a new run."""
+def _new(run: Path, asked: _Asked, *, processes: int) -> _Request:
+    """Settle recipe, seed, length and first weights of a new run; each process gets the recipe's batch."""
     _check_length(asked.max_minutes)
     if run.exists() and not _holds_no_training(run):
         raise UsageError(
@@ -223,7 +250,8 @@ def _new(run: Path, asked: _Asked) -> _Request:
     start = choose_start(asked.init, recipe)
     if start.origin is not None:
         recipe = asked.load_recipe(name, learnt=True)
-    return _Request(recipe, asked.seed or 0, asked.epochs, asked.max_minutes, start)
+    recipe = together(recipe, processes)
+    return _Request(recipe, asked.seed or 0, asked.epochs, asked.max_minutes, start, processes)
 
 
 def _resumed(run: Path, asked: _Asked) -> _Request:
@@ -236,7 +264,7 @@ def _resumed(run: Path, asked: _Asked) -> _Request:
         )
     try:
         known = json.loads(kept.read_text(encoding="utf-8"))
-        seed = int(known["seed"])
+        seed, processes = int(known["seed"]), int(known.get("processes", 1))
         origin = None if known.get("origin") is None else Origin.model_validate(known["origin"])
         if epochs is None and max_minutes is None and known.get("max_minutes") is not None:
             max_minutes = float(known["max_minutes"])
@@ -248,7 +276,9 @@ def _resumed(run: Path, asked: _Asked) -> _Request:
     start = known_start(run, origin, asked.init)
     learnt = asked.recipe is not None and origin is not None  # the run's own recipe holds it already
     recipe = asked.load_recipe(asked.recipe or run / "recipe.yaml", learnt=learnt)
-    return _Request(recipe, seed, epochs, max_minutes, start)
+    own = load_recipe(run / "recipe.yaml") if asked.recipe is None else None
+    recipe = together(recipe, processes, known=own)
+    return _Request(recipe, seed, epochs, max_minutes, start, processes)
 
 
 def _check_length(max_minutes: float | None) -> None:

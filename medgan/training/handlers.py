@@ -18,7 +18,7 @@ from ignite.engine import Events
 from medgan.errors import UsageError
 from medgan.recipe import TrainingSettings
 from medgan.training.checkpoints import save_checkpoint
-from medgan.training.engine import CycleGANTrainer
+from medgan.training.engine import STOPPING, CycleGANTrainer
 from medgan.training.observer import Observer, Status
 from medgan.training.previews import draw_preview, translate_evenly
 from medgan.training.table import Table
@@ -40,8 +40,13 @@ class Progress:
         self.observer.stepped(
             Status(training.step, engine.schedule.steps, engine.progress, training.elapsed, engine.scale)
         )
-        if engine.progress >= 1:
-            engine.terminate()
+        end_when_due(engine)
+
+
+def end_when_due(engine: CycleGANTrainer) -> None:
+    """End the training when its schedule does."""
+    if engine.progress >= 1:
+        engine.terminate()
 
 
 class Metrics:
@@ -140,10 +145,11 @@ class Checkpoints:
 def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
     """Within, Ctrl-C and SIGTERM end the training after the step in hand; the list then names the signal.
 
-    A second one interrupts at once. Python allows signal handlers in the main thread alone: elsewhere this
+    Of several processes all end after the same step, whichever of them is signalled. A second signal interrupts at
+    once. Python allows signal handlers in the main thread alone: elsewhere this
     does nothing.
     """
-    received: list[str] = []
+    received = engine.received
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
@@ -152,14 +158,15 @@ def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number).name)
-        engine.terminate()
+        if not engine.team.several:
+            engine.terminate()
 
     def start(engine: CycleGANTrainer) -> None:
-        if received:  # an engine that starts forgets what it was told before
+        if received and not engine.team.several:  # an engine that starts forgets what it was told before
             engine.terminate()
 
     engine.add_event_handler(Events.STARTED, start)
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, stop) for number in (signal.Signals[name] for name in STOPPING)}
     try:
         yield received
     finally:

@@ -6,15 +6,22 @@ import contextlib
 import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from ignite.engine import Events
 
 from medgan import __version__
 from medgan.devices import DeviceChoice, choose_precision
-from medgan.errors import InterruptedByUserError, MedganError, ModelRefusedError, OutputNotWrittenError
+from medgan.errors import (
+    InputRefusedError,
+    InterruptedByUserError,
+    MedganError,
+    ModelRefusedError,
+    OutputNotWrittenError,
+)
 from medgan.files import write_json
 from medgan.models import History, load_model, save_model
 from medgan.recipe import Recipe, save_recipe
@@ -27,6 +34,7 @@ from medgan.training.handlers import (
     Metrics,
     Previews,
     Progress,
+    end_when_due,
     optional_loggers,
     stopped_by_signals,
 )
@@ -41,6 +49,7 @@ from medgan.training.start import Start, begin
 from medgan.training.state import Kept, TrainingState
 from medgan.training.streaming import PairStream
 from medgan.training.summary import draw_summary
+from medgan.training.team import Team
 from medgan.uncertainty import calibrate, keep_calibration
 
 _SEEDS = 2**31
@@ -61,23 +70,31 @@ class Job:
     seed: int
     start: Start
     observer: Observer
+    team: Team = field(default_factory=Team)
+    processes: int = 1
 
     def __post_init__(self) -> None:
-        self.precision = choose_precision(self.recipe.training.precision, self.device.device)
+        precision = choose_precision(self.recipe.training.precision, self.device.device)
+        self.precision: torch.dtype = getattr(torch, self.team.same(_name(precision)))
         self.slab = _slab(self.recipe, self.domains)
-        self.batches = Batches(self.domains, self.recipe, slab=self.slab, seed=self.seed)
+        self.batches = self._batches(self.domains)
         self.pairs = self._pairs()
         self.acquired: Batches | None = None
         if self.paired is not None:
-            self.acquired = Batches(self.paired, self.recipe, slab=self.slab, seed=self.seed, paired=True)
+            self.acquired = self._batches(self.paired, paired=True)
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
+
+    def _batches(self, cases: dict[str, Cases], *, paired: bool = False) -> Batches:
+        return Batches(
+            cases, self.recipe, slab=self.slab, seed=self.seed, paired=paired, share=self.team.share
+        )
 
     def _pairs(self) -> Batches | PairStream | None:
         if isinstance(self.simulated, Anatomies):
-            return PairStream(self.simulated.items, self.recipe, slab=self.slab, seed=self.seed)
-        if not self.recipe.simulation.heads:
-            return None
-        return Batches(self.simulated, self.recipe, slab=self.slab, seed=self.seed, paired=True)
+            return PairStream(
+                self.simulated.items, self.recipe, slab=self.slab, seed=self.seed, share=self.team.share
+            )
+        return self._batches(self.simulated, paired=True) if self.recipe.simulation.heads else None
 
     def facts(self) -> dict[str, Any]:
         """What a resumed training must find again."""
@@ -90,6 +107,7 @@ class Job:
             "origin": self.start.origin.model_dump() if self.start.origin else None,
             "epochs": self.recipe.training.epochs if self.schedule.steps else None,
             "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
+            "processes": self.processes,
             "data": {key: domain.fingerprint for key, domain in self.known.items()}
             | ({"simulated": self.simulated.fingerprint} if isinstance(self.simulated, Anatomies) else {})
             | {f"paired {key}": cases.domain().fingerprint for key, cases in (self.paired or {}).items()},
@@ -112,6 +130,7 @@ class Job:
         Args:
             resume: go on from the newest checkpoint.
         """
+        self._agree()
         trainer = self.trainer()
         warnings = [text for cases in self.domains.values() for text in cases.warnings]
         if resume:
@@ -120,12 +139,23 @@ class Job:
             begin(trainer.training, self.start, run=self.folder, slab=self.slab)
         for text in warnings:
             self.observer.warned(text)
-        if not resume:
+        if not resume and self.team.first:
             save_recipe(self.recipe, self.folder / "recipe.yaml")
             write_json(self.folder / "run.json", self.facts())
         plan = self.plan(trainer)
         self.observer.planned(plan)
-        self._train(trainer, plan)
+        if self.team.first:
+            self._train(trainer, plan)
+        else:
+            self._train_along(trainer)
+
+    def _agree(self) -> None:
+        """Refuse to train together on what is not the same."""
+        if self.team.same(self.identity) != self.identity:
+            raise InputRefusedError(
+                f"process {self.team.launch.rank} finds other scans, or another medgan, than the first one",
+                remedy="All processes need the same folders, the run's among them, at the same paths.",
+            )
 
     def trainer(self) -> CycleGANTrainer:
         """A trainer with fresh weights."""
@@ -138,6 +168,7 @@ class Job:
             epoch_length=self.epoch_length,
             seed=self.seed,
             precision=self.precision,
+            team=self.team,
         )
 
     def resume(self, trainer: CycleGANTrainer) -> list[str]:
@@ -250,11 +281,13 @@ class Job:
             handler.attach(trainer)
         with stopped_by_signals(trainer) as received:
             try:
+                self.team.wait()  # until the others have read what is written from here on
                 trainer.run()
                 kept, chosen = (None, "") if received else selection.choose(trainer)
                 checkpoints.save(trainer)
             except ModelRefusedError as error:
                 report.finish(trainer, ended=f"Ended, since {error.cause}")
+                self.team.wait()
                 raise
             finally:
                 if isinstance(self.pairs, PairStream):
@@ -262,11 +295,8 @@ class Job:
         draw_summary(self.folder)
         if received:
             report.finish(trainer, ended=f"Stopped by {received[0]}, to be gone on with --resume")
-            raise InterruptedByUserError(
-                f"stopped by {received[0]} after step {trainer.training.step}; everything up to it is kept",
-                file=self.folder,
-                remedy="Go on with the same command and --resume.",
-            )
+            self.team.wait()
+            raise self._interrupted(trainer)
         if kept is not None:
             self.save_model(trainer, kept)
         self.calibrate()
@@ -274,11 +304,36 @@ class Job:
         write_json(self.folder / "run.json", {**self.facts(), "model": {"step": step, "why": chosen}})
         self.observer.chose(chosen)
         report.finish(trainer, ended="Finished", chosen=chosen)
+        self.team.wait()
         for file in (self.folder / "cache").glob("*"):
             if is_cached(file):
                 file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # what is not ours stays
             (self.folder / "cache").rmdir()
+
+    def _train_along(self, trainer: CycleGANTrainer) -> None:
+        """What the processes beside the first do: the steps, and nothing that is seen of them."""
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, end_when_due)
+        with stopped_by_signals(trainer) as received:
+            try:
+                self.team.wait()
+                trainer.run()
+            except ModelRefusedError:
+                self.team.wait()
+                raise
+            finally:
+                if isinstance(self.pairs, PairStream):
+                    self.pairs.close()
+            self.team.wait()  # while the first one finishes what is written
+        if received:
+            raise self._interrupted(trainer)
+
+    def _interrupted(self, trainer: CycleGANTrainer) -> InterruptedByUserError:
+        return InterruptedByUserError(
+            f"stopped by {trainer.received[0]} after step {trainer.training.step}; everything up to it is kept",
+            file=self.folder,
+            remedy="Go on with the same command and --resume.",
+        )
 
 
 def _slab(recipe: Recipe, domains: dict[str, Cases]) -> int:

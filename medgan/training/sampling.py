@@ -7,7 +7,7 @@ sees what it would have seen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,12 @@ import torch
 from torch.nn import functional
 
 from medgan.preparation import vary
+from medgan.preparation.augmentation import Among
 from medgan.preparation.slabs import slab_planes, slab_step
 from medgan.recipe import Recipe
 from medgan.scans.finding import SMALLEST_STACK
 from medgan.training.cases import Case, Cases
+from medgan.training.shares import share_of
 
 _FEWEST_PIXELS = 36
 
@@ -82,12 +84,20 @@ class Batches:
         slab: slices that a network sees at once.
         seed: the run's seed.
         paired: draw the same slice of the same head for both contrasts, varied alike (simulated pairs).
+        share: how many images a batch has -> those of them that are wanted; all where none is given.
     """
 
     def __init__(
-        self, domains: dict[str, Cases], recipe: Recipe, *, slab: int, seed: int, paired: bool = False
+        self,
+        domains: dict[str, Cases],
+        recipe: Recipe,
+        *,
+        slab: int,
+        seed: int,
+        paired: bool = False,
+        share: Callable[[int], slice] = share_of,
     ) -> None:
-        self.recipe = recipe
+        self.recipe, self.share = recipe, share
         self.slab = slab
         self.seed = seed
         self.paired = paired
@@ -107,8 +117,12 @@ class Batches:
         """The largest factor that leaves a frame with enough pixels for sulci and cortex to tell apart."""
         return max(1, min(self.frame.whole) // _FEWEST_PIXELS)
 
+    def count(self, scale: int = 1) -> int:
+        """How many images of each contrast a batch has, whatever share of them is wanted."""
+        return self.recipe.sampling.batch_size * scale
+
     def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
-        """The images of one step.
+        """The images of one step, or the share of them that is wanted.
 
         Args:
             step: its number; the same number gives the same images.
@@ -117,15 +131,19 @@ class Batches:
         """
         chance = np.random.default_rng([self.seed, step])
         images: dict[str, list[torch.Tensor]] = {key: [] for key in self.stacks}
-        for _ in range(self.recipe.sampling.batch_size * scale):
+        count = self.count(scale)
+        these = self.share(count)
+        for number in range(count):
             height = chance.random(3 if self.recipe.spatial_dims == 3 else 1)
             start = chance.bit_generator.state
             for key in self.stacks:
                 if self.paired:
                     chance.bit_generator.state = start
-                images[key].append(self._draw(key, height, scale, chance))
+                drawn = self._draw(key, height, chance)
+                if these.start <= number < these.stop:
+                    images[key].append(self._read(*drawn, scale))
         return {
-            key: self._finish(torch.stack(drawn), step, 0 if self.paired else index, scale)
+            key: self._finish(torch.stack(drawn), step, 0 if self.paired else index, scale, (these, count))
             for index, (key, drawn) in enumerate(images.items())
         }
 
@@ -154,7 +172,10 @@ class Batches:
             images += [self._whole(*stack.items[round(place * (len(stack.items) - 1))]) for stack in chosen]
         return torch.stack(images)
 
-    def _draw(self, key: str, height: np.ndarray, scale: int, chance: np.random.Generator) -> torch.Tensor:
+    def _draw(
+        self, key: str, height: np.ndarray, chance: np.random.Generator
+    ) -> tuple[Case, int, np.ndarray]:
+        """A case, a slice of it, and the place in it."""
         sampling = self.recipe.sampling
         stack = self.stacks[key][self._pick_stack(key, chance)]
         where = height + chance.normal(0, sampling.position_jitter, len(height))
@@ -165,20 +186,23 @@ class Batches:
                 index = int(np.argmin(np.abs(np.asarray(stack.positions) - where[0])))
             else:
                 index = int(chance.integers(len(stack.items)))
-        case, plane = stack.items[index]
-        patch = scale == 1 and self.recipe.spatial_dims == 3
-        image = self._patch(case, where) if patch else self._whole(case, plane)
-        return image
+        return (*stack.items[index], where)
 
-    def _finish(self, images: torch.Tensor, step: int, group: int, scale: int) -> torch.Tensor:
+    def _read(self, case: Case, plane: int, where: np.ndarray, scale: int) -> torch.Tensor:
+        patch = scale == 1 and self.recipe.spatial_dims == 3
+        return self._patch(case, where) if patch else self._whole(case, plane)
+
+    def _finish(self, images: torch.Tensor, step: int, group: int, scale: int, among: Among) -> torch.Tensor:
         """Vary a batch, then make it smaller or cut crops out of it."""
         chance = np.random.default_rng([self.seed, step, group + 1])
-        images = vary(images, self.recipe.augmentation, chance)
+        images = vary(images, self.recipe.augmentation, chance, among=among)
         if scale > 1:
             return shrunk(images, scale, self.recipe)
         if self.recipe.spatial_dims == 3 or self.frame.cut == self.frame.whole:
             return images
-        return torch.stack([self._crop(image, chance.random(2)) for image in images])
+        these, count = among
+        places = [chance.random(2) for _ in range(count)][these]
+        return torch.stack([self._crop(image, place) for image, place in zip(images, places, strict=True)])
 
     def _pick_stack(self, key: str, chance: np.random.Generator) -> int:
         """A head as often as another, whatever its slices; loose pictures as often as there are of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from medgan.preparation.augmentation import toned
 from medgan.recipe import Recipe
 from medgan.simulation import Anatomy, Variety, simulate_batch
 from medgan.training.sampling import shrunk
+from medgan.training.shares import share_of
 
 _AHEAD = 3
 _TONES = 1
@@ -32,6 +33,7 @@ class PairStream:
         slab: slices that a network sees at once.
         seed: the run's seed.
         variety: what differs from one examination to the next, and how far.
+        share: how many pairs a step has -> those of them that are wanted; all where none is given.
     """
 
     def __init__(
@@ -42,14 +44,25 @@ class PairStream:
         slab: int,
         seed: int,
         variety: Variety | None = None,
+        share: Callable[[int], slice] = share_of,
     ) -> None:
         self._recipe = recipe
-        self._drawn = _Drawn(anatomies, recipe, slab, seed, variety or Variety())
+        self._drawn = _Drawn(anatomies, recipe, slab, seed, variety or Variety(), share)
         self._ahead: Iterator[dict[str, torch.Tensor]] | None = None
         self._next = -1
 
+    @property
+    def largest(self) -> tuple[int, int]:
+        """The sides of the largest images, in pixels."""
+        side = self._recipe.simulation.side + 32 * self._recipe.simulation.side_steps
+        return side, side
+
+    def count(self, scale: int = 1) -> int:
+        """How many pairs a step has, whatever share of them is wanted; at every scale as many."""
+        return self._drawn.count
+
     def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
-        """The pairs of one step, by contrast: float32, (N, slices, X, Y), -1 to 1.
+        """The pairs of one step, or the share of them that is wanted, by contrast: float32, (N, slices, X, Y), -1 to 1.
 
         Args:
             step: its number; numbers that follow each other are drawn ahead.
@@ -98,15 +111,22 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
     """Step number -> its pairs."""
 
     def __init__(
-        self, anatomies: Sequence[Anatomy], recipe: Recipe, slab: int, seed: int, variety: Variety
+        self,
+        anatomies: Sequence[Anatomy],
+        recipe: Recipe,
+        slab: int,
+        seed: int,
+        variety: Variety,
+        share: Callable[[int], slice],
     ) -> None:
         self.anatomies, self.slab, self.seed, self.variety = anatomies, slab, seed, variety
         self.count = recipe.simulation.pairs or recipe.sampling.batch_size
         self.side, self.side_steps = recipe.simulation.side, recipe.simulation.side_steps
-        self.tone = recipe.augmentation.tone
+        self.tone, self.share = recipe.augmentation.tone, share
 
     def __getitem__(self, step: int) -> dict[str, torch.Tensor]:
         chance = np.random.default_rng([self.seed, step, _TONES])
+        these = self.share(self.count)
         side = self.side + 32 * int(chance.integers(-self.side_steps, self.side_steps + 1))
         pairs = simulate_batch(
             self.anatomies,
@@ -114,6 +134,7 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
             shape=(self.slab, side, side),
             seed=(self.seed, step),
             variety=self.variety,
+            only=these,
         )
         images = {}
         for key, image in (("t1", pairs.t1), ("t2", pairs.t2)):
@@ -121,5 +142,5 @@ class _Drawn(Dataset[dict[str, torch.Tensor]]):
             scaled = ((image - low) * (2 / (high - low)) - 1).clamp_(-1, 1)
             images[key] = scaled.masked_fill_(~pairs.foreground, -1.0)
             if self.tone:
-                images[f"{key}{SEEN}"] = toned(images[key], self.tone, chance)
+                images[f"{key}{SEEN}"] = toned(images[key], self.tone, chance, among=(these, self.count))
         return images

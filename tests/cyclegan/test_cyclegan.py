@@ -41,6 +41,19 @@ def batch(seed: int = 0) -> dict[str, torch.Tensor]:
     }
 
 
+def of_generators(
+    gan: CycleGAN, made: Translation, weights: Weights = USUAL
+) -> tuple[torch.Tensor, dict[str, float]]:
+    loss, parts = gan.generator_losses(made, weights, gan.draw_looks(chance()))
+    return loss, {name: part.item() for name, part in parts.items()}
+
+
+def of_discriminators(gan: CycleGAN, made: Translation) -> tuple[torch.Tensor, dict[str, float]]:
+    fakes = {key: fake.detach() for key, fake in made.fake.items()}
+    loss, record = gan.discriminator_losses(made.real, *gan.exchange(fakes, chance()))
+    return loss, {name: value.item() for name, value in record.items()}
+
+
 class Judge(nn.Module):
     """Says the same of every image."""
 
@@ -83,14 +96,14 @@ def test_a_translation_is_that_of_each_generator_on_its_own() -> None:
 def test_without_identity_no_image_of_its_own_contrast_is_shown() -> None:
     made = small_gan().translate(batch(), identity=False)
     assert made.same == {}
-    _, parts = small_gan().generator_losses(made, NONE, chance())
+    _, parts = of_generators(small_gan(), made, NONE)
     assert not any(name.startswith("identity") for name in parts)
 
 
 def test_perfect_generators_have_no_cycle_and_structure_loss_but_an_identity_loss() -> None:
     gan, real = gan_of(Negative, says=1.0), batch()
     made = gan.translate(real)
-    total, parts = gan.generator_losses(made, USUAL, chance())
+    total, parts = of_generators(gan, made, USUAL)
     for key in ("t1", "t2"):
         assert parts[f"adversarial_{key}"] == 0
         assert parts[f"cycle_{key}"] == 0
@@ -103,7 +116,7 @@ def test_perfect_generators_have_no_cycle_and_structure_loss_but_an_identity_los
 
 def test_copying_generators_please_all_losses_but_the_adversarial_one() -> None:
     gan = gan_of(nn.Identity, says=0.0)
-    _, parts = gan.generator_losses(gan.translate(batch()), USUAL, chance())
+    _, parts = of_generators(gan, gan.translate(batch()), USUAL)
     for key in ("t1", "t2"):
         assert parts[f"adversarial_{key}"] == 1
         assert parts[f"cycle_{key}"] == parts[f"identity_{key}"] == 0
@@ -116,8 +129,8 @@ def test_the_structure_loss_compares_a_fake_with_its_source() -> None:
         real=made.real, fake=dict(zip(("t2", "t1"), made.fake.values(), strict=True)), back=made.back, same={}
     )
     weights = Weights(adversarial=1.0, cycle=0, identity=0, structure=1)
-    _, right = gan.generator_losses(made, weights, chance())
-    _, wrong = gan.generator_losses(swapped, weights, chance())
+    _, right = of_generators(gan, made, weights)
+    _, wrong = of_generators(gan, swapped, weights)
     assert right["structure_t2"] < 0.1 < 0.4 < wrong["structure_t2"]
 
 
@@ -127,7 +140,7 @@ def test_the_discriminators_learn_1_for_real_and_0_for_fake(augment: bool) -> No
     made = gan.translate(batch())
     optimiser = torch.optim.Adam(gan.discriminators.parameters(), lr=5e-3)
     for _ in range(60):
-        loss, record = gan.discriminator_losses(made, chance())
+        loss, record = of_discriminators(gan, made)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -139,7 +152,7 @@ def test_the_discriminators_learn_1_for_real_and_0_for_fake(augment: bool) -> No
 
 def test_the_discriminators_loss_of_constant_judges_is_worked_out_by_hand() -> None:
     gan = gan_of(Negative, says=0.25)
-    loss, record = gan.discriminator_losses(gan.translate(batch()), chance())
+    loss, record = of_discriminators(gan, gan.translate(batch()))
     of_one = 0.5 * (0.75**2 + 0.25**2)
     assert record["discriminator_t1"] == pytest.approx(of_one)
     assert loss.item() == pytest.approx(2 * of_one)
@@ -148,7 +161,7 @@ def test_the_discriminators_loss_of_constant_judges_is_worked_out_by_hand() -> N
 
 def test_the_discriminators_step_leaves_the_generators_alone() -> None:
     gan = small_gan()
-    loss, _ = gan.discriminator_losses(gan.translate(batch()), chance())
+    loss, _ = of_discriminators(gan, gan.translate(batch()))
     loss.backward()
     assert all(parameter.grad is None for parameter in gan.generators.parameters())
     assert all(parameter.grad is not None for parameter in gan.discriminators.parameters())
@@ -157,7 +170,7 @@ def test_the_discriminators_step_leaves_the_generators_alone() -> None:
 def test_with_frozen_discriminators_the_generators_step_changes_generators_alone() -> None:
     gan = small_gan()
     gan.discriminators.requires_grad_(False)
-    loss, _ = gan.generator_losses(gan.translate(batch()), NONE, chance())
+    loss, _ = of_generators(gan, gan.translate(batch()), NONE)
     loss.backward()
     assert all(parameter.grad is None for parameter in gan.discriminators.parameters())
     assert all(parameter.grad is not None for parameter in gan.generators.parameters())
@@ -172,7 +185,7 @@ def test_a_step_of_the_generators_lowers_their_loss_on_the_same_batch(
     optimiser = torch.optim.SGD(gan.generators.parameters(), lr=1e-3)
     losses = []
     for _ in range(3):
-        loss, _ = gan.generator_losses(gan.translate(real), USUAL, chance())
+        loss, _ = of_generators(gan, gan.translate(real), USUAL)
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
@@ -187,7 +200,7 @@ def test_the_adversarial_loss_alone_draws_fakes_towards_what_the_judge_takes_for
     optimiser = torch.optim.SGD(gan.generators["t2"].parameters(), lr=0.05)
     before = judge(gan.generators["t2"](real["t1"]))[0].mean().item()
     for _ in range(20):
-        loss, _ = gan.generator_losses(gan.translate(real, identity=False), NONE, chance())
+        loss, _ = of_generators(gan, gan.translate(real, identity=False), NONE)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -197,7 +210,7 @@ def test_the_adversarial_loss_alone_draws_fakes_towards_what_the_judge_takes_for
 
 def test_the_history_is_of_fakes_without_their_gradients() -> None:
     gan = small_gan(history=4)
-    gan.discriminator_losses(gan.translate(batch()), chance())
+    of_discriminators(gan, gan.translate(batch()))
     assert [len(history.fakes) for history in gan.history.values()] == [3, 3]
     assert not any(fake.requires_grad for history in gan.history.values() for fake in history.fakes)
 
@@ -206,7 +219,8 @@ def known_loss(
     gan: CycleGAN, pairs: dict[str, torch.Tensor], **options: str
 ) -> tuple[torch.Tensor, dict[str, float]]:
     (made,) = gan.translate({}, pairs=[pairs]).known
-    return gan.supervised_loss(pairs, made, **options)
+    loss, record = gan.supervised_loss(pairs, made, **options)
+    return loss, {name: value.item() for name, value in record.items()}
 
 
 def test_pairs_shown_beside_real_images_change_nothing_for_either() -> None:

@@ -145,15 +145,9 @@ def test_the_generators_step_gives_the_discriminators_no_gradient(
         return judged(*arguments)
 
     monkeypatch.setattr(one.training.gan, "discriminator_losses", look)
-    go(one, 1)
-    assert all(gradient is None for gradient in seen[0])
-    go(one, 1)
-    after_one = trainer(batches)
-    go(after_one, 1)
-    for parameter, gradient in zip(after_one.training.gan.discriminators.parameters(), seen[1], strict=True):
-        assert parameter.grad is not None
-        assert gradient is not None
-        assert torch.equal(gradient, parameter.grad), "it is still that of the discriminators' own last step"
+    go(one, 2)
+    assert len(seen) == 2
+    assert all(gradient is None for gradients in seen for gradient in gradients)
 
 
 def test_a_step_changes_every_network(batches: Batches) -> None:
