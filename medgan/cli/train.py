@@ -83,6 +83,12 @@ The model is in RUN/model; RUN/report.html tells how it goes, and previews of ev
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of weights and sampling.  [default: 0]"
 )
 @device_option
+@click.option(
+    "--max-memory",
+    metavar="SIZE",
+    help="What the training may take of the device's memory (CPU: of the machine's), such as 4GB; what is free if not "
+    "given. Where that is little, the images of a step go through in parts.",
+)
 @common_options
 def command(
     t1_dir: Path,
@@ -98,6 +104,7 @@ def command(
     paired_dir: Path | None,
     seed: int | None,
     device: str,
+    max_memory: str | None,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -120,6 +127,7 @@ def command(
             paired_dir=paired_dir,
             seed=seed,
             device=device,
+            max_memory=max_memory,
             observer=observer,
         )
     screen.say(
@@ -220,6 +228,8 @@ def plan_lines(plan: Plan) -> list[str]:
         f"Recipe {recipe.name}: {dims}, {recipe.generator.kind} of {plan.parameters[0] / 1e6:.2f} million parameters, "
         f"batches of {recipe.sampling.batch_size} at {size}"
     )
+    if plan.processes > 1 or plan.division:
+        lines.append(f"Images of each contrast in a step: {plan.batch}.")
     if recipe.simulation.heads:
         streamed, warmup = recipe.simulation.on_the_fly, plan.warmup
         heads = "heads drawn on the fly" if streamed else f"{recipe.simulation.heads} procedural heads"

@@ -18,6 +18,7 @@ from medgan.training.anatomies import Anatomies, prepare_anatomies
 from medgan.training.cases import Cases, is_cached, prepare_folder
 from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
+from medgan.training.memory import parse_size
 from medgan.training.observer import Observer
 from medgan.training.paired import prepare_pairs
 from medgan.training.schedule import Schedule
@@ -45,6 +46,7 @@ def train(
     labels: str | Path | None = None,
     paired_dir: str | Path | None = None,
     device: str = "auto",
+    max_memory: str | None = None,
     observer: Observer | None = None,
 ) -> Path:
     """Train a CycleGAN on unpaired scans of two contrasts.
@@ -70,6 +72,9 @@ def train(
         paired_dir: folder of acquired pairs, for a supervised term beside the unpaired ones: T1w and T2w scans of the
             same heads, each pair on one grid and of one name but for the contrast.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        max_memory: what a process may hold, such as `4GB`: of a CUDA device's memory, or resident on a CPU; what is
+            there where none is given. Where a step does not fit, its images go through the networks in parts, and each
+            pass is done twice if need be; the result is the same, but for rounding.
         observer: told of all that happens.
 
     Returns:
@@ -80,12 +85,13 @@ def train(
         InputRefusedError: a folder holds nothing usable.
         ModelRefusedError: what to resume from or to start from does not fit.
         OutputNotWrittenError: the run folder cannot be written.
-        ResourceError: no such device.
+        ResourceError: no such device, or too little memory even for one image at a time.
         InterruptedByUserError: Ctrl-C or SIGTERM; the run can be resumed.
     """
     run, folders = Path(out), {"t1": Path(t1_dir), "t2": Path(t2_dir)}
     asked = _Asked(recipe, tuple(changes), epochs, max_minutes, seed, init, labels, paired_dir)
     with joined() as team:
+        limit = None if max_memory is None else parse_size(max_memory)
         _check_folders(run, folders)
         request = _resumed(run, asked) if resume else _new(run, asked, processes=team.launch.size)
         _check_settings(request.recipe, labels)
@@ -93,6 +99,7 @@ def train(
         chosen = team.device(device)
         with _held(run, team), memory_errors():
             job = _prepare(run, folders, request, asked, chosen, observer or Observer(), team)
+            job.max_memory = limit
             job.run(resume=resume)
     return run
 

@@ -28,7 +28,9 @@ from medgan.recipe import Recipe, save_recipe
 from medgan.training.anatomies import Anatomies
 from medgan.training.cases import Cases, is_cached
 from medgan.training.checkpoints import load_newest
+from medgan.training.division import WHOLE, Division, choose_division
 from medgan.training.engine import CycleGANTrainer
+from medgan.training.footprint import Shown
 from medgan.training.handlers import (
     Checkpoints,
     Metrics,
@@ -38,6 +40,7 @@ from medgan.training.handlers import (
     optional_loggers,
     stopped_by_signals,
 )
+from medgan.training.memory import find_limit
 from medgan.training.observer import Observer
 from medgan.training.plan import Plan, estimate
 from medgan.training.report import Report
@@ -72,6 +75,8 @@ class Job:
     observer: Observer
     team: Team = field(default_factory=Team)
     processes: int = 1
+    max_memory: int | None = None
+    division: Division = WHOLE
 
     def __post_init__(self) -> None:
         precision = choose_precision(self.recipe.training.precision, self.device.device)
@@ -108,6 +113,7 @@ class Job:
             "epochs": self.recipe.training.epochs if self.schedule.steps else None,
             "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
             "processes": self.processes,
+            "division": self.division.text(self.own_batch) or None,
             "data": {key: domain.fingerprint for key, domain in self.known.items()}
             | ({"simulated": self.simulated.fingerprint} if isinstance(self.simulated, Anatomies) else {})
             | {f"paired {key}": cases.domain().fingerprint for key, cases in (self.paired or {}).items()},
@@ -131,6 +137,7 @@ class Job:
             resume: go on from the newest checkpoint.
         """
         self._agree()
+        self.division = self.divide()
         trainer = self.trainer()
         warnings = [text for cases in self.domains.values() for text in cases.warnings]
         if resume:
@@ -169,7 +176,38 @@ class Job:
             seed=self.seed,
             precision=self.precision,
             team=self.team,
+            parts=self.division.parts,
+            recompute=self.division.recompute,
         )
+
+    @property
+    def own_batch(self) -> int:
+        """Images of each contrast that a process shows in a step, at most."""
+        return -(-self.recipe.sampling.batch_size // self.team.launch.size)
+
+    def divide(self) -> Division:
+        """In how many parts each step goes, by the memory that there is."""
+        stages = {min(stage.scale, self.batches.coarsest) for stage in self.recipe.training.coarse}
+        limit = find_limit(self.device.device, asked=self.max_memory, sharing=self.team.launch.local_size)
+        return choose_division(
+            self.recipe,
+            [self._shown(scale) for scale in sorted(stages | {1})],
+            slab=self.slab,
+            precision=self.precision,
+            device=self.device.device,
+            limit=limit,
+        )
+
+    def _shown(self, scale: int) -> Shown:
+        """What this process shows in a step of a size; channels are 1 in 3D, where the slab is 1."""
+
+        def shape(images: Batches | PairStream) -> tuple[int, ...]:
+            own = -(-images.count(scale) // self.team.launch.size)
+            return (own, self.slab, *images.sizes(scale))
+
+        pairs = None if self.pairs is None else shape(self.pairs)
+        acquired = None if self.acquired is None else shape(self.acquired)
+        return Shown(shape(self.batches), pairs, acquired, seen=self.recipe.augmentation.tone > 0)
 
     def resume(self, trainer: CycleGANTrainer) -> list[str]:
         """Bring a fresh trainer to the newest checkpoint; returns warnings."""
@@ -214,6 +252,8 @@ class Job:
             parameters=(counts[0], counts[1]),
             estimate=estimate(self.trainer(), first_step=done),
             start=self.start.text,
+            processes=self.team.launch.size,
+            division=self.division.text(self.own_batch),
         )
 
     def save_model(self, trainer: CycleGANTrainer, kept: Kept | None = None) -> None:

@@ -56,6 +56,8 @@ class Plan:
         parameters: of one generator and of one discriminator.
         estimate: of time and memory.
         start: what it begins with, or began with, in a sentence.
+        processes: that train together.
+        division: how the images of a step go through the networks, where not all at once.
     """
 
     run: Path
@@ -74,6 +76,19 @@ class Plan:
     parameters: tuple[int, int]
     estimate: Estimate
     start: str
+    processes: int = 1
+    division: str = ""
+
+    @property
+    def batch(self) -> str:
+        """How many images of each contrast a step shows, and how they go through the networks."""
+        size = self.recipe.sampling.batch_size
+        each = -(-size // self.processes)
+        shared = f", {each} in each of {self.processes} processes" if self.processes > 1 else ""
+        if size % self.processes:
+            shared = f", at most{shared.removeprefix(',')}"
+        of = f" a batch of {each}" if self.processes > 1 and self.division else ""
+        return f"{size}{shared}{f',{of} {self.division}' if self.division else ''}"
 
     @property
     def warmup(self) -> float:

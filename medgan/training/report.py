@@ -239,6 +239,7 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("Generators", f"{plan.recipe.generator.kind}, {generator:,} parameters each"),
         ("Discriminators", f"{discriminator:,} parameters each"),
         ("Slices seen at once", str(plan.slab)),
+        ("Images of each contrast in a step", plan.batch),
         (
             "Estimate",
             f"{plan.estimate.seconds / 60:.1f} min ({plan.estimate.seconds_per_step:.2g} s a step of full size)",

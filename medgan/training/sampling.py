@@ -121,6 +121,12 @@ class Batches:
         """How many images of each contrast a batch has, whatever share of them is wanted."""
         return self.recipe.sampling.batch_size * scale
 
+    def sizes(self, scale: int = 1) -> tuple[int, ...]:
+        """The pixels (voxels) of an image along each axis."""
+        if scale == 1:
+            return self.frame.cut
+        return tuple(size // scale for size in shrinkable(self.frame.whole, scale, self.recipe))
+
     def batch(self, step: int, *, scale: int = 1) -> dict[str, torch.Tensor]:
         """The images of one step, or the share of them that is wanted.
 
@@ -255,10 +261,15 @@ def _frame(cases: Sequence[Case], recipe: Recipe) -> Frame:
 
 def shrunk(images: torch.Tensor, scale: int, recipe: Recipe) -> torch.Tensor:
     """Average over `scale` pixels, after padding so that the networks can still take the result."""
-    multiple, least = scale * recipe.halvings, scale * recipe.least_side
-    images = _fit(images, [max(-(-size // multiple) * multiple, least) for size in images.shape[2:]])
+    images = _fit(images, shrinkable(images.shape[2:], scale, recipe))
     pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
     return pool(images, scale)
+
+
+def shrinkable(sizes: Sequence[int], scale: int, recipe: Recipe) -> list[int]:
+    """The sizes to pad to before `scale` pixels are averaged."""
+    multiple, least = scale * recipe.halvings, scale * recipe.least_side
+    return [max(-(-size // multiple) * multiple, least) for size in sizes]
 
 
 def _fit(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

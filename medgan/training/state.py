@@ -23,6 +23,27 @@ class Kept:
     tensors: dict[str, torch.Tensor]
 
 
+def build_gan(recipe: Recipe, *, slab: int) -> CycleGAN:
+    """The networks of a recipe, with fresh weights.
+
+    Args:
+        recipe: the settings.
+        slab: slices that the networks see at once.
+    """
+    return CycleGAN(
+        lambda: build_generator(recipe, slab=slab),
+        lambda: build_discriminator(recipe, slab=slab),
+        spatial_dims=recipe.spatial_dims,
+        contrasts=("t1", "t2"),
+        adversarial=recipe.losses.adversarial,
+        cycle_ssim=recipe.losses.cycle_ssim,
+        squared=recipe.losses.squared,
+        ssim=recipe.losses.ssim,
+        history=recipe.losses.history,
+        augment=recipe.discriminator.augment,
+    )
+
+
 class TrainingState:
     """Networks and optimisers of a run.
 
@@ -36,18 +57,7 @@ class TrainingState:
     def __init__(self, recipe: Recipe, *, slab: int, seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
         self.recipe = recipe
-        self.gan = CycleGAN(
-            lambda: build_generator(recipe, slab=slab),
-            lambda: build_discriminator(recipe, slab=slab),
-            spatial_dims=recipe.spatial_dims,
-            contrasts=("t1", "t2"),
-            adversarial=recipe.losses.adversarial,
-            cycle_ssim=recipe.losses.cycle_ssim,
-            squared=recipe.losses.squared,
-            ssim=recipe.losses.ssim,
-            history=recipe.losses.history,
-            augment=recipe.discriminator.augment,
-        ).to(device)
+        self.gan = build_gan(recipe, slab=slab).to(device)
         self.averaged = copy.deepcopy(self.gan.generators).requires_grad_(False).eval()
         settings = recipe.optimiser
         betas, fused = (settings.beta1, settings.beta2), device.type in ("cuda", "cpu")

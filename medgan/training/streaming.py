@@ -14,7 +14,7 @@ from medgan.cyclegan.cyclegan import SEEN
 from medgan.preparation.augmentation import toned
 from medgan.recipe import Recipe
 from medgan.simulation import Anatomy, Variety, simulate_batch
-from medgan.training.sampling import shrunk
+from medgan.training.sampling import shrinkable, shrunk
 from medgan.training.shares import share_of
 
 _AHEAD = 3
@@ -51,11 +51,11 @@ class PairStream:
         self._ahead: Iterator[dict[str, torch.Tensor]] | None = None
         self._next = -1
 
-    @property
-    def largest(self) -> tuple[int, int]:
-        """The sides of the largest images, in pixels."""
+    def sizes(self, scale: int = 1) -> tuple[int, ...]:
+        """The sides of the largest images in pixels."""
         side = self._recipe.simulation.side + 32 * self._recipe.simulation.side_steps
-        return side, side
+        sides = (side, side)
+        return sides if scale == 1 else tuple(n // scale for n in shrinkable(sides, scale, self._recipe))
 
     def count(self, scale: int = 1) -> int:
         """How many pairs a step has, whatever share of them is wanted; at every scale as many."""
