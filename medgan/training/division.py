@@ -16,7 +16,7 @@ from medgan.training.memory import Limit, shown
 
 _LIBRARIES = 160 * 2**20
 """What code and tables of the libraries take that the first step, picture and page load."""
-_WASTE = 1.35
+_WASTE = 1.45
 """Of the tensors of a step, with workspace and what the allocator cannot use again: measured, see
 docs/decisions/0010-training-on-several-processes.md."""
 
@@ -47,7 +47,7 @@ class Division:
         """
         how = []
         if self.parts > 1:
-            how.append(f"in {min(self.parts, batch)} parts" if batch > 1 else "kind by kind")
+            how.append(f"in {self.parts} parts" if self.parts < batch else "image by image")
         if self.recompute:
             how.append("with each pass through a network done twice")
         under = f", to stay under {shown(self.limit.total)}" if self.limit else ""

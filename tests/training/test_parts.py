@@ -1,4 +1,4 @@
-"""A step in parts, or shared out, is the step of the whole batch; a pass that is done twice gives the same gradients."""
+"""A step in parts, or shared out, is that of the whole batch; a pass that is done twice gives the same gradients."""
 
 from __future__ import annotations
 
