@@ -13,8 +13,10 @@ from medgan.errors import ResourceError
 from medgan.recipe import Recipe
 from medgan.training.footprint import Shown, footprint, parameter_bytes
 from medgan.training.memory import Limit, shown
+from medgan.training.sampling import Batches
+from medgan.training.streaming import PairStream
 
-_LIBRARIES = 160 * 2**20
+_LIBRARIES = 192 * 2**20
 """What code and tables of the libraries take that the first step, picture and page load."""
 _WASTE = 1.45
 """Of the tensors of a step, with workspace and what the allocator cannot use again: measured, see
@@ -101,6 +103,31 @@ def choose_division(
         remedy="Train with a smaller --set sampling.crop=... or fewer generator.channels, or raise --max-memory and "
         "close other programs.",
     )
+
+
+def steps_shown(
+    real: Batches, pairs: Batches | PairStream | None, acquired: Batches | None, *, processes: int
+) -> list[Shown]:
+    """What a process shows in the steps of each size that a training has; of its share the most.
+
+    Args:
+        real, pairs, acquired: the images; None for none.
+        processes: that share them.
+    """
+
+    def shape(images: Batches | PairStream, scale: int) -> tuple[int, ...]:
+        return (-(-images.count(scale) // processes), real.slab, *images.sizes(scale))
+
+    stages = {min(stage.scale, real.coarsest) for stage in real.recipe.training.coarse}
+    return [
+        Shown(
+            shape(real, scale),
+            None if pairs is None else shape(pairs, scale),
+            None if acquired is None else shape(acquired, scale),
+            seen=real.recipe.augmentation.tone > 0,
+        )
+        for scale in sorted(stages | {1})
+    ]
 
 
 def _candidates(images: int) -> list[int]:

@@ -236,7 +236,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         for name, count in zip(STOPPING, (interrupted, terminated), strict=True):
             if count and not self.received:
                 self.received.append(name)
-        if self.received:
+        if interrupted or terminated:  # not what this process alone has received since
             self.terminate()
         return dict(zip(losses, values, strict=True))
 

@@ -28,9 +28,8 @@ from medgan.recipe import Recipe, save_recipe
 from medgan.training.anatomies import Anatomies
 from medgan.training.cases import Cases, is_cached
 from medgan.training.checkpoints import load_newest
-from medgan.training.division import WHOLE, Division, choose_division
+from medgan.training.division import WHOLE, Division, choose_division, steps_shown
 from medgan.training.engine import CycleGANTrainer
-from medgan.training.footprint import Shown
 from medgan.training.handlers import (
     Checkpoints,
     Metrics,
@@ -187,27 +186,15 @@ class Job:
 
     def divide(self) -> Division:
         """In how many parts each step goes, by the memory that there is."""
-        stages = {min(stage.scale, self.batches.coarsest) for stage in self.recipe.training.coarse}
         limit = find_limit(self.device.device, asked=self.max_memory, sharing=self.team.launch.local_size)
         return choose_division(
             self.recipe,
-            [self._shown(scale) for scale in sorted(stages | {1})],
+            steps_shown(self.batches, self.pairs, self.acquired, processes=self.team.launch.size),
             slab=self.slab,
             precision=self.precision,
             device=self.device.device,
             limit=limit,
         )
-
-    def _shown(self, scale: int) -> Shown:
-        """What this process shows in a step of a size; channels are 1 in 3D, where the slab is 1."""
-
-        def shape(images: Batches | PairStream) -> tuple[int, ...]:
-            own = -(-images.count(scale) // self.team.launch.size)
-            return (own, self.slab, *images.sizes(scale))
-
-        pairs = None if self.pairs is None else shape(self.pairs)
-        acquired = None if self.acquired is None else shape(self.acquired)
-        return Shown(shape(self.batches), pairs, acquired, seen=self.recipe.augmentation.tone > 0)
 
     def resume(self, trainer: CycleGANTrainer) -> list[str]:
         """Bring a fresh trainer to the newest checkpoint; returns warnings."""

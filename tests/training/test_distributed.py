@@ -14,11 +14,15 @@ import pytest
 import safetensors.torch
 import torch
 
+from medgan.devices import DeviceChoice
+from medgan.errors import UsageError
 from medgan.launch import Launch, launched, tells
 from medgan.training import Observer, Status, train
+from medgan.training.team import Team
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="signals processes")]
 
+CPU = torch.device("cpu")
 STEPS = 20
 NEAR = 1e-4
 """Largest difference of a weight after 20 steps of Adam, which move it by 2e-3: sums in another order alone come to
@@ -172,3 +176,25 @@ def test_a_launcher_is_known_by_its_variables() -> None:
     assert not tells(ENVIRONMENT)
     assert tells(ENVIRONMENT | {"RANK": "0"})
     assert tells({})
+
+
+def test_each_process_of_a_machine_takes_a_device_of_its_own_or_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a machine with two CUDA devices, imagined."""
+
+    def choose(name: str) -> DeviceChoice:
+        kind = "cuda" if name == "auto" else name
+        device = torch.device(kind if ":" in kind or kind == "cpu" else f"{kind}:0")
+        return DeviceChoice(device, "as asked for")
+
+    monkeypatch.setattr("medgan.training.team.choose_device", choose)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    team = Team()
+    assert team.device("auto").device == torch.device("cuda:0")
+    team.launch = launched(ENVIRONMENT) or Launch(0, 1, 0, 1)
+    for name in ("auto", "cuda"):
+        assert team.device(name).device == torch.device("cuda:1")
+    assert team.device("cpu").device == CPU
+    with pytest.raises(UsageError, match="2 processes cannot share the device 'cuda:0'"):
+        team.device("cuda:0")
