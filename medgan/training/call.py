@@ -98,8 +98,7 @@ def train(
         check_processes(request.recipe, team.launch.size)
         chosen = team.device(device)
         with _held(run, team), memory_errors():
-            job = _prepare(run, folders, request, asked, chosen, observer or Observer(), team)
-            job.max_memory = limit
+            job = _prepare(run, folders, request, asked, chosen, observer or Observer(), team, limit)
             job.run(resume=resume)
     return run
 
@@ -156,6 +155,7 @@ def _prepare(
     device: DeviceChoice,
     observer: Observer,
     team: Team,
+    max_memory: int | None,
 ) -> Job:
     """Read and prepare all scans and pairs, and simulate pairs; all processes but the first find that done."""
     if not team.first:
@@ -202,6 +202,7 @@ def _prepare(
         observer,
         team,
         request.processes,
+        max_memory,
     )
 
 

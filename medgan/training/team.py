@@ -169,9 +169,11 @@ def joined() -> Iterator[Team]:
         yield Team()
         return
     team = Team(launch, _connect(launch))
+    clean = not torch.cuda.is_available()  # nccl may wait for those that are gone: it ends with the process
     try:
         yield team
         team.wait()
+        clean = True
     except MedganError as error:
         error.told = not team.tell()
         raise
@@ -183,9 +185,7 @@ def joined() -> Iterator[Team]:
         team.tell()
         raise
     finally:
-        if (
-            not torch.cuda.is_available()
-        ):  # nccl may wait here for those that are gone; it ends with the process
+        if clean:
             distributed.destroy_process_group()
 
 

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from medgan.training.handlers import Metrics, stopped_by_signals
 from medgan.training.observer import Observer
+from medgan.training.team import Team
 
 
 class Recorder(Observer):
@@ -109,6 +110,7 @@ def test_a_training_that_is_stopped_in_an_epoch_writes_what_it_has(tmp_path: Pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_right_before_the_first_step_is_not_forgotten(number: signal.Signals) -> None:
     engine = Engine(lambda engine, number: None)
+    engine.team, engine.received = Team(), []  # type: ignore[attr-defined]
     with stopped_by_signals(engine) as received:  # type: ignore[arg-type]
         os.kill(os.getpid(), number)
         engine.run(range(8), max_epochs=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ from medgan.errors import InputRefusedError, ModelRefusedError, UsageError
 from medgan.recipe import Recipe, load_recipe
 from medgan.simulation import Anatomy, procedural_head
 from medgan.training.anatomies import prepare_anatomies
+from medgan.training.shares import share_of
 from medgan.training.streaming import PairStream
 
 _SMALL = (
@@ -55,6 +57,21 @@ def test_a_batch_follows_from_its_step_alone(
     assert all(torch.equal(resumed.batch(2)[key], third[key]) for key in third)
     assert all(torch.equal(stream.batch(1)[key], second[key]) for key in second)  # back again
     resumed.close()
+
+
+def test_the_shares_of_a_batch_are_the_batch(anatomies: list[Anatomy]) -> None:
+    toned = load_recipe("pretraining", [change.replace("tone=0", "tone=0.3") for change in _SMALL])
+    found = []
+    for index, parts in ((0, 1), (0, 2), (1, 2)):
+        share = functools.partial(share_of, index=index, parts=parts)
+        stream = PairStream(anatomies, toned, slab=1, seed=0, share=share)
+        found.append(stream.batch(5))
+        assert stream.count() == 3
+        stream.close()
+    whole, first, second = found
+    assert [len(one["t1"]) for one in found] == [3, 1, 2]
+    for key, images in whole.items():
+        torch.testing.assert_close(torch.cat([first[key], second[key]]), images, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
