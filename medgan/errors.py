@@ -64,7 +64,7 @@ class OutputNotWrittenError(MedganError):
 
 
 class ResourceError(MedganError):
-    """Memory ran out, or the device is not there."""
+    """Memory ran out, or the device or another process of the training is not there."""
 
     exit_code = 6
 
