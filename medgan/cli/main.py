@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import importlib
 import signal
 import sys
@@ -95,6 +97,9 @@ def main() -> None:
     from medgan.launch import tells
 
     signal.signal(signal.SIGTERM, _interrupt)
+    atexit.register(
+        gc.freeze
+    )  # or Python looks through all that is loaded for garbage, half a second before it goes
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as error:
