@@ -20,6 +20,7 @@ from medgan.training.handlers import check_loggers
 from medgan.training.job import Job
 from medgan.training.memory import parse_size
 from medgan.training.observer import Observer
+from medgan.training.pace import Pace
 from medgan.training.paired import prepare_pairs
 from medgan.training.schedule import Schedule
 from medgan.training.simulated import simulate_pairs
@@ -145,6 +146,7 @@ class _Request:
     max_minutes: float | None
     start: Start
     processes: int
+    pace: Pace | None = None
 
 
 def _prepare(
@@ -203,6 +205,7 @@ def _prepare(
         team,
         request.processes,
         max_memory,
+        known_pace=request.pace,
     )
 
 
@@ -273,6 +276,7 @@ def _resumed(run: Path, asked: _Asked) -> _Request:
     try:
         known = json.loads(kept.read_text(encoding="utf-8"))
         seed, processes = int(known["seed"]), int(known.get("processes", 1))
+        pace = Pace(str(known["precision"]), bool(known.get("channels_last")), "as the run began")
         origin = None if known.get("origin") is None else Origin.model_validate(known["origin"])
         if epochs is None and max_minutes is None and known.get("max_minutes") is not None:
             max_minutes = float(known["max_minutes"])
@@ -286,7 +290,8 @@ def _resumed(run: Path, asked: _Asked) -> _Request:
     recipe = asked.load_recipe(asked.recipe or run / "recipe.yaml", learnt=learnt)
     own = load_recipe(run / "recipe.yaml") if asked.recipe is None else None
     recipe = together(recipe, processes, known=own)
-    return _Request(recipe, seed, epochs, max_minutes, start, processes)
+    kept_pace = pace if recipe.training.precision in ("auto", pace.precision) else None
+    return _Request(recipe, seed, epochs, max_minutes, start, processes, kept_pace)
 
 
 def _check_length(max_minutes: float | None) -> None:

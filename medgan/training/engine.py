@@ -16,6 +16,7 @@ from torch import nn
 from medgan.cyclegan.cyclegan import SEEN, Images, Losses
 from medgan.errors import ModelRefusedError
 from medgan.preparation.augmentation import toned
+from medgan.training.pace import Pace
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.shares import Counts, Part, divided, number_of
@@ -45,7 +46,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         schedule: sizes, rates and the end.
         epoch_length: steps in an epoch.
         seed: of augmentation, history and dropout.
-        precision: what convolutions compute in.
+        pace: how it computes; the networks lie in memory accordingly.
         team: the processes that train together; this one alone where none is given.
         parts: how many parts the images of a step go through the networks in.
         recompute: see `CycleGAN`.
@@ -64,13 +65,13 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         acquired: Batches | None = None,
         epoch_length: int,
         seed: int,
-        precision: torch.dtype,
+        pace: Pace,
         team: Team | None = None,
         parts: int = 1,
         recompute: bool = False,
     ) -> None:
         self.training, self.batches, self.pairs, self.schedule = training, batches, pairs, schedule
-        self.acquired, self.seed, self.precision = acquired, seed, precision
+        self.acquired, self.seed, self.pace, self.precision = acquired, seed, pace, pace.dtype
         self.torch_device = next(training.gan.parameters()).device
         self.team, self.parts, self.recompute = team or Team(), parts, recompute
         self.received: list[str] = []
@@ -131,14 +132,17 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
         return self._moved(real), self._moved(pairs), self._moved(acquired), (counts[0], counts[1], counts[2])
 
     def _moved(self, images: Images) -> Images:
-        return {key: value.to(self.torch_device, non_blocking=True) for key, value in images.items()}
+        return {
+            key: self.pace.arranged(value.to(self.torch_device, non_blocking=True))
+            for key, value in images.items()
+        }
 
     @torch.no_grad()
     def translate(self, generator: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Images through a generator one by one, on the training's device; (N, C, ...) on the CPU."""
         mixed = self.precision != torch.float32
         with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
-            made = [generator(image[None].to(self.torch_device)) for image in images]
+            made = [generator(self.pace.arranged(image[None].to(self.torch_device))) for image in images]
         return torch.cat(made).float().cpu()
 
     def step(

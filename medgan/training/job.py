@@ -6,15 +6,14 @@ import contextlib
 import copy
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Events
 
 from medgan import __version__
-from medgan.devices import DeviceChoice, choose_precision
+from medgan.devices import DeviceChoice
 from medgan.errors import (
     InputRefusedError,
     InterruptedByUserError,
@@ -41,6 +40,7 @@ from medgan.training.handlers import (
 )
 from medgan.training.memory import find_limit
 from medgan.training.observer import Observer
+from medgan.training.pace import Pace, choose_pace
 from medgan.training.plan import Plan, estimate
 from medgan.training.report import Report
 from medgan.training.sampling import Batches
@@ -76,10 +76,9 @@ class Job:
     processes: int = 1
     max_memory: int | None = None
     division: Division = WHOLE
+    known_pace: Pace | None = None
 
     def __post_init__(self) -> None:
-        precision = choose_precision(self.recipe.training.precision, self.device.device)
-        self.precision: torch.dtype = getattr(torch, self.team.same(_name(precision)))
         self.slab = _slab(self.recipe, self.domains)
         self.batches = self._batches(self.domains)
         self.pairs = self._pairs()
@@ -87,11 +86,20 @@ class Job:
         if self.paired is not None:
             self.acquired = self._batches(self.paired, paired=True)
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
+        self.pace = self._pace()
 
     def _batches(self, cases: dict[str, Cases], *, paired: bool = False) -> Batches:
         return Batches(
             cases, self.recipe, slab=self.slab, seed=self.seed, paired=paired, share=self.team.share
         )
+
+    def _pace(self) -> Pace:
+        """How to compute: as the run began, or as the first process measures it."""
+        pace = self.known_pace or Pace("float32")
+        if self.known_pace is None and self.team.first:
+            shape = (self.own_batch, self.slab, *self.batches.frame.cut)
+            pace = choose_pace(self.recipe, shape, self.device.device)
+        return Pace(**self.team.same(asdict(pace)))
 
     def _pairs(self) -> Batches | PairStream | None:
         if isinstance(self.simulated, Anatomies):
@@ -107,7 +115,9 @@ class Job:
             "medgan_version": __version__,
             "seed": self.seed,
             "slab": self.slab,
-            "precision": _name(self.precision),
+            "precision": self.pace.precision,
+            "channels_last": self.pace.channels_last,
+            "pace": self.pace.why,
             "origin": self.start.origin.model_dump() if self.start.origin else None,
             "epochs": self.recipe.training.epochs if self.schedule.steps else None,
             "max_minutes": self.schedule.seconds / 60 if self.schedule.seconds else None,
@@ -165,15 +175,17 @@ class Job:
 
     def trainer(self) -> CycleGANTrainer:
         """A trainer with fresh weights."""
+        state = TrainingState(self.recipe, slab=self.slab, seed=self.seed, device=self.device.device)
+        state.lay_out(self.pace)
         return CycleGANTrainer(
-            TrainingState(self.recipe, slab=self.slab, seed=self.seed, device=self.device.device),
+            state,
             self.batches,
             self.schedule,
             pairs=self.pairs,
             acquired=self.acquired,
             epoch_length=self.epoch_length,
             seed=self.seed,
-            precision=self.precision,
+            pace=self.pace,
             team=self.team,
             parts=self.division.parts,
             recompute=self.division.recompute,
@@ -191,7 +203,7 @@ class Job:
             self.recipe,
             steps_shown(self.batches, self.pairs, self.acquired, processes=self.team.launch.size),
             slab=self.slab,
-            precision=self.precision,
+            precision=self.pace.dtype,
             device=self.device.device,
             limit=limit,
         )
@@ -227,7 +239,7 @@ class Job:
             recipe=self.recipe,
             domains=self.domains,
             device=self.device,
-            precision=_name(self.precision),
+            precision=self.pace.text,
             slab=self.slab,
             matched=self.batches.matched,
             paired=len(self.paired["t1"].cases) if self.paired else 0,
@@ -262,7 +274,7 @@ class Job:
                 minutes=round(training.elapsed / 60, 2),
                 seed=self.seed,
                 device=str(self.device.device),
-                precision=_name(self.precision),
+                precision=self.pace.text,
                 origin=self.start.origin,
             ),
         )
@@ -369,7 +381,3 @@ def _slab(recipe: Recipe, domains: dict[str, Cases]) -> int:
         return recipe.sampling.slab
     flat = any(case.shape[2] == 1 for cases in domains.values() for case in cases.cases)
     return 1 if flat else 3
-
-
-def _name(precision: torch.dtype) -> str:
-    return str(precision).removeprefix("torch.")

@@ -43,6 +43,15 @@ class Pace:
     channels_last: bool = False
     why: str = ""
 
+    def __post_init__(self) -> None:
+        if self.precision not in _PRECISIONS:
+            raise ValueError(f"{self.precision!r} is no precision")
+
+    @property
+    def text(self) -> str:
+        """Such as `bfloat16, channels last`."""
+        return f"{self.precision}, channels last" if self.channels_last else self.precision
+
     @property
     def dtype(self) -> torch.dtype:
         """The precision as torch knows it."""
@@ -86,11 +95,11 @@ def choose_pace(recipe: Recipe, shape: Sequence[int], device: torch.device) -> P
     seconds = _valid(kept, ways) or _measure(ways, recipe, shape, device)
     if kept is None or seconds != kept:
         keep("pace", facts, seconds)
-    fastest = min(ways, key=lambda way: seconds[_key(way)])
-    if seconds[_key(fastest)] > _GAIN * seconds[_key(usual)]:
+    fastest = min(ways, key=lambda way: seconds[way.text])
+    if seconds[fastest.text] > _GAIN * seconds[usual.text]:
         fastest = usual
-    others = ", ".join(f"{_key(way)} {seconds[_key(way)]:.3f} s" for way in ways if way != fastest)
-    why = f"a generator's pass and gradients took {seconds[_key(fastest)]:.3f} s here, and with {others}"
+    others = ", ".join(f"{way.text} {seconds[way.text]:.3f} s" for way in ways if way != fastest)
+    why = f"a generator's pass and gradients took {seconds[fastest.text]:.3f} s here, and with {others}"
     return Pace(fastest.precision, fastest.channels_last, why)
 
 
@@ -121,13 +130,13 @@ def _measure(
     tried = [
         (way, way.laid_out(copy.deepcopy(plain), recipe.spatial_dims), way.arranged(images)) for way in ways
     ]
-    seconds: dict[str, list[float]] = {_key(way): [] for way in ways}
+    seconds: dict[str, list[float]] = {way.text: [] for way in ways}
     end = time.perf_counter() + _SECONDS
     for number in range(1 + _TIMED):
         if number > 1 and time.perf_counter() > end:
             break
         for way, network, arranged in tried:
-            seconds[_key(way)].append(_time(way, network, arranged))
+            seconds[way.text].append(_time(way, network, arranged))
     return {key: min(times[1:]) for key, times in seconds.items()}
 
 
@@ -158,14 +167,10 @@ def _facts(recipe: Recipe, shape: Sequence[int], device: torch.device) -> dict[s
 
 def _valid(kept: dict[str, Any] | None, ways: Sequence[Pace]) -> dict[str, float] | None:
     """Seconds of each way, if that is what was kept."""
-    if kept is None or set(kept) != {_key(way) for way in ways}:
+    if kept is None or set(kept) != {way.text for way in ways}:
         return None
     right = all(isinstance(value, float) and value > 0 for value in kept.values())
     return dict(kept) if right else None
-
-
-def _key(way: Pace) -> str:
-    return f"{way.precision}, channels last" if way.channels_last else way.precision
 
 
 def _name(precision: torch.dtype) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from medgan.cyclegan import CycleGAN
 from medgan.models.architecture import build_discriminator, build_generator
 from medgan.recipe import Recipe
+from medgan.training.pace import Pace
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,11 @@ class TrainingState:
         self.elapsed = 0.0
         self.best: Kept | None = None
 
+    def lay_out(self, pace: Pace) -> None:
+        """Let the weights lie in memory as a pace wants them; before the first step."""
+        for module in (self.gan, self.averaged):
+            pace.laid_out(module, self.recipe.spatial_dims)
+
     @property
     def generators(self) -> nn.ModuleDict:
         """The generators to synthesise with: the averaged ones, where an average is kept."""
@@ -117,6 +123,12 @@ class TrainingState:
                 index, _, moment = name.partition(".")
                 content["state"].setdefault(int(index), {})[moment] = tensor
             optimiser.load_state_dict(content)
+            for parameter, moments in optimiser.state.items():
+                for name, moment in moments.items():
+                    if (
+                        moment.shape == parameter.shape
+                    ):  # a fused step takes all of them to lie in memory alike
+                        moments[name] = torch.empty_like(parameter).copy_(moment)
         for key, history in self.gan.history.items():
             fakes = _under(f"history.{key}.", tensors)
             history.fakes = [fakes[str(index)].to(device) for index in range(len(fakes))]

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import distributed
@@ -31,7 +31,7 @@ _ALONE = Launch(rank=0, size=1, local_rank=0, local_size=1)
 _STEP = timedelta(minutes=30)  # within which the first process judges, draws and writes between two steps
 _LONG = timedelta(days=7)  # for what it does while the others wait for it, such as reading all scans
 _BUCKET = 8 * 2**20  # numbers that are added up at once
-_Kept = TypeVar("_Kept", str, int, float, None)
+_Kept = TypeVar("_Kept", str, int, float, dict[str, Any], None)
 
 
 class Team:

@@ -91,15 +91,18 @@ def _reference(device: Any, what: str, size: int) -> tuple[Callable[[], object],
 def _recipe(device: Any, what: str, slab: int, size: int) -> tuple[Callable[[], object], int, Any]:
     import torch
 
-    from medgan.devices import choose_precision
     from medgan.recipe import load_recipe
     from medgan.training.engine import CycleGANTrainer
+    from medgan.training.pace import choose_pace
     from medgan.training.schedule import Schedule
     from medgan.training.state import TrainingState
 
     recipe = load_recipe(what)
-    precision = choose_precision(recipe.training.precision, device)
+    batch = recipe.sampling.batch_size
+    shape = (batch, slab) + (size,) * recipe.spatial_dims
+    pace = choose_pace(recipe, shape, device)
     state = TrainingState(recipe, slab=slab, seed=0, device=device)
+    state.lay_out(pace)
     state.step = 5_000  # in the midst of it: all losses count
     trainer = CycleGANTrainer(
         state,
@@ -107,12 +110,13 @@ def _recipe(device: Any, what: str, slab: int, size: int) -> tuple[Callable[[], 
         Schedule(recipe=recipe, steps=10_000, seconds=None),
         epoch_length=100,
         seed=0,
-        precision=precision,
+        pace=pace,
     )
-    batch = recipe.sampling.batch_size
-    shape = (batch, slab) + (size,) * recipe.spatial_dims
-    real, pairs = ({key: torch.rand(shape, device=device) * 2 - 1 for key in ("t1", "t2")} for _ in range(2))
-    return lambda: trainer.step(real, pairs if recipe.simulation.heads else {}, {}), batch, precision
+    real, pairs = (
+        {key: pace.arranged(torch.rand(shape, device=device) * 2 - 1) for key in ("t1", "t2")}
+        for _ in range(2)
+    )
+    return lambda: trainer.step(real, pairs if recipe.simulation.heads else {}, {}), batch, pace.dtype
 
 
 def ratio(row: dict[str, Any], rows: list[dict[str, Any]], reference: str) -> float | None:

@@ -14,6 +14,7 @@ from medgan.cyclegan import Weights
 from medgan.errors import UsageError
 from medgan.recipe import Recipe, load_recipe
 from medgan.training.engine import CycleGANTrainer
+from medgan.training.pace import Pace
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.shares import Part, share_of
@@ -85,7 +86,7 @@ def trained(
         acquired=acquired if with_pairs else None,
         epoch_length=10,
         seed=0,
-        precision=torch.float32,
+        pace=Pace("float32"),
         **how,
     )
     trainer.training.step = 6  # after the warm-up

@@ -10,6 +10,7 @@ import torch
 
 from medgan.recipe import load_recipe
 from medgan.training.engine import CycleGANTrainer
+from medgan.training.pace import Pace
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
 from medgan.training.state import TrainingState
@@ -39,15 +40,17 @@ def batches(make_case: Any, as_domains: Any) -> Batches:
     return Batches(domains, load_recipe("slices", CHANGES), slab=1, seed=0)
 
 
-def trainer(batches: Batches, *changes: str, precision: torch.dtype = torch.float32) -> CycleGANTrainer:
+def trainer(batches: Batches, *changes: str, pace: Pace = Pace("float32")) -> CycleGANTrainer:  # noqa: B008
     recipe = load_recipe("slices", [*CHANGES, *changes])
+    state = TrainingState(recipe, slab=1, seed=0, device=CPU)
+    state.lay_out(pace)
     return CycleGANTrainer(
-        TrainingState(recipe, slab=1, seed=0, device=CPU),
+        state,
         batches,
         Schedule(recipe, steps=20, seconds=None),
         epoch_length=10,
         seed=0,
-        precision=precision,
+        pace=pace,
     )
 
 
@@ -170,10 +173,28 @@ def test_the_rate_of_the_schedule_reaches_both_optimisers(batches: Batches) -> N
 
 
 def test_bfloat16_trains_too_and_keeps_weights_in_float32(batches: Batches) -> None:
-    one = trainer(batches, precision=torch.bfloat16)
+    one = trainer(batches, pace=Pace("bfloat16"))
     go(one, 2)
     assert {p.dtype for p in one.training.gan.parameters()} == {torch.float32}
     assert all(p.isfinite().all() for p in one.training.gan.parameters())
+
+
+def test_channels_last_trains_as_the_usual_layout_does_and_goes_on_as_if_uninterrupted(
+    batches: Batches,
+) -> None:
+    last = Pace("float32", channels_last=True)
+    one, usual = trainer(batches, pace=last), trainer(batches)
+    go(one, 2)
+    go(usual, 2)
+    assert any(not parameter.is_contiguous() for parameter in one.training.gan.parameters())
+    for name, tensor in usual.training.tensors().items():
+        torch.testing.assert_close(one.training.tensors()[name], tensor, rtol=0, atol=2e-3)
+    kept = one.training.tensors()
+    go(one, 3)
+    other = trainer(batches, pace=last)
+    other.training.restore(kept, step=2, elapsed=0.0)
+    go(other, 3)
+    assert same(one.training.tensors(), other.training.tensors())
 
 
 def test_a_diverged_training_is_stopped_with_a_way_out(batches: Batches) -> None:
