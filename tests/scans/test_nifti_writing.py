@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,31 @@ def test_a_source_without_header_gets_codes_and_units_that_it_deserves(
     assert image.header.get_xyzt_units() == units
     np.testing.assert_array_equal(image.affine, OBLIQUE.astype(np.float32))
     np.testing.assert_array_equal(np.asarray(image.dataobj), voxels)
+
+
+def test_with_and_without_isal_the_file_holds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = Scan(
+        voxels=np.random.default_rng(0).normal(size=(9, 8, 7)).astype(np.float32),
+        affine=np.diag([1.0, 2.0, 3.0, 1.0]),
+        source=Source(path=Path("made"), kind="array", stem="made"),
+    )
+    files = {}
+    for there in (True, False):
+        if there and importlib.util.find_spec("isal") is None:
+            continue
+        with monkeypatch.context() as patch:
+            if not there:
+                patch.setitem(sys.modules, "isal", None)
+                patch.setitem(sys.modules, "isal.igzip", None)
+            write_nifti(scan, tmp_path / f"{there}.nii.gz", description="made")
+        with gzip.open(tmp_path / f"{there}.nii.gz") as stream:
+            files[there] = stream.read()
+        packed = (tmp_path / f"{there}.nii.gz").read_bytes()
+        assert packed[4:8] == bytes(4) and not packed[3] & 8, "neither a time nor a name"
+    write_nifti(scan, tmp_path / "plain.nii", description="made")
+    assert set(files.values()) == {(tmp_path / "plain.nii").read_bytes()}
 
 
 def test_the_same_scan_gives_the_same_bytes(tmp_path: Path) -> None:
