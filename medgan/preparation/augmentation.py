@@ -108,7 +108,7 @@ def toned(
     these, count = among or (slice(None), len(images))
     shape = (len(images), *[1] * (images.ndim - 1))
     exponents, gains, offsets = (
-        torch.from_numpy(values[these].reshape(shape).astype(np.float32))
+        torch.from_numpy(values[these].reshape(shape).astype(np.float32)).to(images.device)
         for values in (
             np.exp(chance.uniform(-strength, strength, count)),
             chance.uniform(1 - 0.5 * strength, 1 + strength, count),

@@ -90,7 +90,13 @@ class Job:
 
     def _batches(self, cases: dict[str, Cases], *, paired: bool = False) -> Batches:
         return Batches(
-            cases, self.recipe, slab=self.slab, seed=self.seed, paired=paired, share=self.team.share
+            cases,
+            self.recipe,
+            slab=self.slab,
+            seed=self.seed,
+            paired=paired,
+            share=self.team.share,
+            device=self.device.device,
         )
 
     def _pace(self) -> Pace:

@@ -23,6 +23,7 @@ from medgan.training.cases import Case, Cases
 from medgan.training.shares import share_of
 
 _FEWEST_PIXELS = 36
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Batches:
         seed: the run's seed.
         paired: draw the same slice of the same head for both contrasts, varied alike (simulated pairs).
         share: how many images a batch has -> those of them that are wanted; all where none is given.
+        device: where a batch is varied, made smaller or cut, and given.
     """
 
     def __init__(
@@ -96,8 +98,9 @@ class Batches:
         seed: int,
         paired: bool = False,
         share: Callable[[int], slice] = share_of,
+        device: torch.device = _CPU,
     ) -> None:
-        self.recipe, self.share = recipe, share
+        self.recipe, self.share, self.device = recipe, share, device
         self.slab = slab
         self.seed = seed
         self.paired = paired
@@ -149,7 +152,9 @@ class Batches:
                 if these.start <= number < these.stop:
                     images[key].append(self._read(*drawn, scale))
         return {
-            key: self._finish(torch.stack(drawn), step, 0 if self.paired else index, scale, (these, count))
+            key: self._finish(
+                torch.stack(drawn).to(self.device), step, 0 if self.paired else index, scale, (these, count)
+            )
             for index, (key, drawn) in enumerate(images.items())
         }
 
