@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -107,3 +109,20 @@ def test_a_generator_that_trains_differently_is_set_to_use() -> None:
 def test_bfloat16_gives_float32_back() -> None:
     made = through(nn.Conv2d(1, 1, 3, padding=1), torch.rand(1, 8, 8, 3), precision=torch.bfloat16)
     assert made.dtype == torch.float32
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read as Linux tells it")
+def test_3d_patches_take_the_memory_of_a_few_volumes_however_many_patches_there_are() -> None:
+    code = (
+        "import resource, torch; from torch import nn; from medgan.models.translator import Translator\n"
+        "import monai.inferers\n"
+        "image = torch.zeros(1, 224, 224, 224)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "one = Translator(nn.Identity(), spatial_dims=3, slab=1, patch=64, device=torch.device('cpu'), "
+        "precision=torch.float32)\n"
+        "made = one(image, slab_step=1)\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print((after - before) * 1024 / image.nbytes)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 1 < float(done.stdout) < 6
