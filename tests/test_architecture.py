@@ -21,6 +21,7 @@ FLOORS = [
         "recipe_changes",
         "devices",
         "machine",
+        "memory",
         "launch",
         "networks",
         "simulation",

@@ -46,6 +46,10 @@ class Beside:
         """While a scan is found, named and read."""
         return contextlib.nullcontext()
 
+    def making(self, voxels: int) -> contextlib.AbstractContextManager[object]:
+        """While a scan of so many voxels is prepared, translated and brought back."""
+        return contextlib.nullcontext()
+
     def writing(self) -> contextlib.AbstractContextManager[object]:
         """While a result is written."""
         return contextlib.nullcontext()
@@ -248,7 +252,8 @@ class _Work:
             ready = self._ready(member)
         if isinstance(ready, Result):
             return ready
-        synthetic = self.synthesizer(ready.scan, advance=self.beside.advanced)
+        with self.beside.making(ready.scan.voxels.size):
+            synthetic = self.synthesizer(ready.scan, advance=self.beside.advanced)
         with self.beside.writing():
             write_outputs(
                 synthetic,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from medgan.devices import DeviceChoice
+from medgan.memory import peak_memory
 from medgan.recipe import Recipe
 from medgan.training.cases import Cases
 from medgan.training.schedule import warmup_share
@@ -118,18 +118,6 @@ def estimate(trial: CycleGANTrainer, *, first_step: int) -> Estimate:
         by_steps = (schedule.steps - first_step) * per_step * (coarse + fine)
         total = min(by_steps, schedule.seconds or by_steps)
     return Estimate(per_step, total, peak_memory(device))
-
-
-def peak_memory(device: torch.device) -> int | None:
-    """Peak bytes so far: of CUDA's allocator, or of this process; None where the system does not tell."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    try:
-        import resource
-    except ImportError:  # Windows has none
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _wait(device: torch.device) -> None:

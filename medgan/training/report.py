@@ -13,6 +13,7 @@ from ignite.engine import Events
 
 from medgan import __version__
 from medgan.contrasts import CONTRASTS, contrast
+from medgan.memory import peak_memory
 from medgan.reports.charts import Curves, Histograms, curves, histograms
 from medgan.reports.tiles import Tile, axial_png, evenly
 from medgan.reports.training import TrainingPage, preview_jpeg, write_training
@@ -20,7 +21,7 @@ from medgan.training.cases import Case
 from medgan.training.engine import CycleGANTrainer
 from medgan.training.monitor import Finding, Row, look
 from medgan.training.observer import Observer
-from medgan.training.plan import Plan, peak_memory
+from medgan.training.plan import Plan
 from medgan.training.summary import PANELS, loss_panels, previews_of
 from medgan.training.table import Table
 

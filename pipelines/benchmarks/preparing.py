@@ -71,10 +71,10 @@ def measure(kind: str, folder: Path) -> dict[str, Any]:
     import torch
     from floor import copy_rate
 
+    from medgan.memory import peak_memory
     from medgan.recipe import load_recipe
     from medgan.scans import find_scans, read_scan
     from medgan.training.cases import prepare_folder
-    from medgan.training.plan import peak_memory
 
     recipe = load_recipe("slices", changes=("preparation.spacing=1.0",))
     on_disk = sum(file.stat().st_size for file in folder.iterdir())

@@ -46,7 +46,7 @@ def measure(case: dict[str, Any], device_name: str, steps: int) -> dict[str, Any
     from floor import operations, product_rate, wait_for
 
     from medgan.devices import choose_device
-    from medgan.training.plan import peak_memory
+    from medgan.memory import peak_memory
 
     device = choose_device(device_name).device
     before = peak_memory(device)

@@ -124,6 +124,29 @@ def test_who_stops_listening_gets_nothing_more_written_and_the_threads_back() ->
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize(("memory", "most"), [(100_000, 1), (250_000, 3), (10, 1), (None, 3)])
+def test_where_memory_is_short_fewer_are_made_at_a_time(
+    memory: int | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "free_memory", lambda: memory)
+    making, seen, lock = [0], [0], threading.Lock()
+
+    def make(one: Input, beside: Beside) -> Iterator[Result]:
+        with beside.reading():
+            pass
+        with beside.making(1000):
+            with lock:
+                making[0] += 1
+                seen[0] = max(seen[0], making[0])
+            time.sleep(0.05)
+            with lock:
+                making[0] -= 1
+        yield Result(name=one.name)
+
+    assert len(list(overlapped(inputs(6), make, count=3))) == 6
+    assert seen[0] == most
+
+
 @pytest.mark.parametrize(
     ("threads", "inputs", "device", "count"),
     [

@@ -18,7 +18,7 @@ from medgan.recipe import load_recipe
 from medgan.training import memory
 from medgan.training.division import Division, choose_division
 from medgan.training.footprint import Shown, _Live, footprint
-from medgan.training.memory import Limit, find_limit, parse_size, resident
+from medgan.training.memory import Limit, find_limit, parse_size
 from medgan.training.shares import Part
 from medgan.training.state import build_gan
 from medgan.training.step import Aims, teach_discriminators, teach_generators
@@ -53,7 +53,7 @@ def test_what_is_no_size_is_wrong_usage(text: str) -> None:
 def test_the_limit_is_what_was_asked_for_but_never_more_than_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "_free", lambda: 10 * GIB)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10 * GIB)
     there = find_limit(CPU, asked=None)
     assert there is not None
     assert there.room == pytest.approx(9 * GIB, rel=1e-6), "a tenth is spared"
@@ -71,51 +71,11 @@ def test_the_limit_is_what_was_asked_for_but_never_more_than_is_there(
 
 
 def test_where_nothing_tells_only_what_was_asked_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_free", lambda: None)
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert find_limit(CPU, asked=None) is None
     asked = find_limit(CPU, asked=GIB)
     assert asked is not None
     assert asked.total == GIB
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_resident_memory_grows_with_what_is_held() -> None:
-    before = resident()
-    held = torch.ones(64 * 2**18)
-    assert 60 * 2**20 < resident() - before < 100 * 2**20
-    del held
-
-
-def grouped(root: Path, name: str, **files: object) -> None:
-    """A control group of Linux."""
-    folder = root / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in files.items():
-        (folder / file.replace("__", ".")).write_text(f"{content}\n")
-
-
-def test_limits_of_control_groups_are_found_and_those_around_them(tmp_path: Path) -> None:
-    root, here = tmp_path / "cgroup", tmp_path / "membership"
-    here.write_text("0::/job/step\n")
-    grouped(root, "job", memory__max=1000, memory__current=700, memory__stat="anon 1\ninactive_file 100")
-    grouped(root, "job/step", memory__max="max", memory__current=600)
-    assert memory._of_groups(root, here) == [1000 - 700 + 100]
-    grouped(root, "job/step", memory__max=650, memory__current=600)
-    assert memory._of_groups(root, here) == [50, 400]
-
-
-def test_limits_of_the_older_control_groups_are_found(tmp_path: Path) -> None:
-    root, here = tmp_path / "cgroup", tmp_path / "membership"
-    here.write_text("5:cpu:/x\n4:memory:/job\n")
-    grouped(
-        root,
-        "memory/job",
-        memory__limit_in_bytes=1000,
-        memory__usage_in_bytes=400,
-        memory__stat="total_inactive_file 30",
-    )
-    assert memory._of_groups(root, here) == [630]
-    assert memory._of_groups(root, tmp_path / "none") == []
 
 
 SMALL = (
