@@ -20,8 +20,8 @@ _NAMES = {REFERENCE: "CycleGAN of 2017", OF_SEEDS: "the notebooks' U-Net, plain 
 
 _STEPS = """# How fast it is
 
-Written by `python docs/make_speed_page.py` from one run of `make bench` (`pipelines/benchmarks/`) on {where}; times depend
-on the machine, ratios less so.
+Written by `python docs/make_speed_page.py` from what the benchmarks of `make bench` (`pipelines/benchmarks/`) wrote on
+{where}. Times depend on the machine, ratios less so.
 
 ## A training step
 
