@@ -123,7 +123,8 @@ def cores_per_worker(workers: int) -> int:
     """Threads that each of so many processes of this machine should compute with."""
     with contextlib.suppress(AttributeError):  # neither macOS nor Windows tell
         cores = len(os.sched_getaffinity(0))
-        return max(1, min(cores, int(os.environ.get("OMP_NUM_THREADS") or cores)) // workers)
+        asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # one for each nesting
+        return max(1, min(cores, int(asked) if asked.isdecimal() else cores) // workers)
     return max(1, (os.cpu_count() or 1) // workers)
 
 

@@ -28,6 +28,8 @@ _MUSTER_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0
 _FETCH_SECONDS = 30
 _FETCHERS = 8
+_ANSWER_SECONDS = 30.0
+"""Since the first worker was ready, for the others to answer, who may be at somebody else's work."""
 _STILLBORN = 6
 """Workers that may end, one after the other, before any of them has begun."""
 
@@ -63,7 +65,7 @@ class Dispatch:
         self._arrived: queue.SimpleQueue[tuple[str, Any, Any]] = queue.SimpleQueue()
         self._fetchers = futures.ThreadPoolExecutor(_FETCHERS, thread_name_prefix="medgan-fetch")
         self._mustered, self._last_seen = 0.0, time.monotonic()
-        self._stillborn = 0
+        self._stillborn, self._first_ready = 0, 0.0
         self._begun = self._has_waited = self._has_told_device = False
         self._objection: MedganError | None = None
 
@@ -130,14 +132,14 @@ class Dispatch:
 
     def _count_stillborn(self) -> None:
         self._stillborn += 1
-        if self._stillborn >= _STILLBORN:
+        if self._stillborn >= _STILLBORN and not (self._idle or self._working):
             raise ResourceError(
                 f"{_STILLBORN} worker processes ended before they had begun",
                 remedy="See how much memory a worker has; loading the libraries and the model takes 0.6 GiB.",
             )
 
     def _hand_out(self) -> None:
-        if self._greeted and not self._begun:
+        if self._greeted and not self._begun and not self._has_waited_enough():
             return  # all that are there are asked before any of them begins
         while self._idle and (job := self._ledger.next()) is not None:
             address = self._idle.pop()
@@ -151,6 +153,15 @@ class Dispatch:
             )
             self._begun = True
             self._working[address] = job, self._send(address, worker.work, packed(parcel))
+
+    def _has_waited_enough(self) -> bool:
+        if not self._idle:
+            return False
+        self._first_ready = self._first_ready or time.monotonic()
+        if time.monotonic() - self._first_ready < _ANSWER_SECONDS:
+            return False
+        self._warn(f"{len(self._greeted)} workers have not answered yet; the others begin.")
+        return True
 
     def _send(self, address: str, function: Callable[..., Any], *arguments: bytes) -> Any:
         self._number += 1

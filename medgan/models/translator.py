@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from medgan.devices import choose_precision
-from medgan.models.compiled import Run, compiled_generator, may_be_compiled
+from medgan.models.compiled import Run, compiled_generator, engine, may_be_compiled
 from medgan.models.folder import Model
 from medgan.preparation.slabs import slab_planes
 
@@ -76,6 +76,11 @@ class Translator:
             compiled=quick,
         )
 
+    @property
+    def engine(self) -> str:
+        """What computes, for the record."""
+        return f"torch {torch.__version__}" if self.compiled is None else engine()
+
     def seen(self, planes: Sequence[int], depth: int, slab_step: int) -> list[int]:
         """The slices that lie in the slabs around some slices, in order."""
         return sorted({near for one in planes for near in slab_planes(one, depth, self.slab, slab_step)})
@@ -95,10 +100,10 @@ class Translator:
             image: the prepared volume.
             slab_step: how many of its slices lie between two of a slab.
             planes: the slices that are wanted (2D); the others stay -1. All where it is None.
-            advance: told how many of how many slices are done (2D).
+            advance: told how many of how many slices are done; in 3D, at each step, that the one volume is not.
         """
         if self.spatial_dims == 3:
-            return self._patches(image)
+            return self._patches(image, advance)
         _, width, height, depth = image.shape
         wanted = list(range(depth) if planes is None else planes)
         made = torch.full_like(image, -1.0)
@@ -114,7 +119,7 @@ class Translator:
             advance(first + len(some), len(wanted))
         return made
 
-    def _patches(self, image: torch.Tensor) -> torch.Tensor:
+    def _patches(self, image: torch.Tensor, advance: Callable[[int, int], None]) -> torch.Tensor:
         """Overlapping patches, blended by a gaussian so that no border shows."""
         from monai.inferers import SlidingWindowInferer
 
@@ -129,7 +134,13 @@ class Translator:
             sw_device=self.device,
             device="cpu",
         )
-        made: Any = inferer(padded[None], self._run)
+
+        def step(patches: torch.Tensor) -> torch.Tensor:
+            advance(0, 1)
+            return self._run(patches)
+
+        made: Any = inferer(padded[None], step)
+        advance(1, 1)
         _, width, height, depth = image.shape
         volume: torch.Tensor = made[0, :, :width, :height, :depth]
         return volume

@@ -124,7 +124,7 @@ class _Down2d(nn.Conv2d):
             return super().forward(x)
         columns = functional.unfold(x, 4, padding=1, stride=2).transpose(1, 2)
         made = functional.linear(columns, self.weight.flatten(1), self.bias)
-        return made.transpose(1, 2).reshape(len(x), -1, *coarse)
+        return made.transpose(1, 2).reshape(x.shape[0], -1, *coarse)
 
 
 class _Up2d(nn.ConvTranspose2d):
@@ -141,4 +141,7 @@ class _Up2d(nn.ConvTranspose2d):
 
 
 def _few(x: torch.Tensor, coarse: tuple[int, int]) -> bool:
+    """Never while a network is traced or exported: what comes of it is for images of any size."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():  # type: ignore[attr-defined, no-untyped-call]
+        return False
     return x.device.type == "cpu" and coarse[0] * coarse[1] <= _FEW_PIXELS

@@ -51,4 +51,7 @@ def synthesize_each(
     def made(one: Input, beside: Beside) -> Iterator[Result]:
         return make(one, synthesizer, terms, name=lambda _, scan: names.give(scan), beside=beside)
 
-    yield from overlapped(inputs, made, count=at_once(synthesizer.device.device, len(inputs)))
+    count = at_once(synthesizer.device.device, len(inputs))
+    if count > 1:
+        synthesizer.settle()
+    yield from overlapped(inputs, made, count=count)

@@ -113,6 +113,7 @@ def _entries(synthetic: Synthetic, by: Synthesizer, called: Called, digests: Dig
         "device": str(by.device.device),
         "warnings": [called.in_words(text) for text in synthetic.warnings],
         "extra": {
+            "Engine": by.translator.engine,
             "IntensityRange": synthetic.range.model_dump(),
             "Notice": MARK,
             "InputSHA256": digests.input,

@@ -124,6 +124,13 @@ class Synthesizer:
                 )
             return self._translators[target]
 
+    def settle(self) -> None:
+        """Load what may have to be compiled and timed first: alone, before several threads share the machine."""
+        if may_be_compiled(self.device.device):
+            self._loaded(self.target.key)
+            if self.calibration is not None:
+                self._loaded(self.source.key)
+
     @property
     def is_loaded(self) -> bool:
         """Whether all networks have been loaded: what the model refuses then, it refuses of one scan alone."""

@@ -112,6 +112,7 @@ class _Turns:
             self._changed.wait_for(lambda: self._next >= number)
         with self._files:
             try:
+                self.check()
                 yield
             finally:
                 self.over(number)

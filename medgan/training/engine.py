@@ -230,9 +230,8 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
 
     def _agreed(self, losses: Losses) -> dict[str, float]:
         """The losses of all processes; the clock is the first one's, and a signal to one is one to all."""
-        values: list[float] = (
-            torch.stack([loss.float() for loss in losses.values()]).tolist() if losses else []
-        )
+        names = sorted(losses)  # every process adds in this order, whatever its own parts began with
+        values: list[float] = torch.stack([losses[name].float() for name in names]).tolist() if names else []
         elapsed = time.monotonic() - self._clock if self.team.first else 0.0
         stops = [float(name in self.received) for name in STOPPING]
         *values, elapsed, interrupted, terminated = self.team.sums([*values, elapsed, *stops])
@@ -242,7 +241,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
                 self.received.append(name)
         if interrupted or terminated:  # not what this process alone has received since
             self.terminate()
-        return dict(zip(losses, values, strict=True))
+        return dict(zip(names, values, strict=True))
 
 
 class _Stream:

@@ -23,6 +23,9 @@ from medgan.training.observer import Observer, Status
 from medgan.training.previews import draw_preview, translate_evenly
 from medgan.training.table import Table
 
+_AGAIN = 2.0
+"""Seconds after which a Ctrl-C to several processes is a second one."""
+
 
 class Progress:
     """Tells the observer of every step, and ends the training when its schedule does."""
@@ -146,17 +149,23 @@ def stopped_by_signals(engine: CycleGANTrainer) -> Iterator[list[str]]:
     """Within, Ctrl-C and SIGTERM end the training after the step in hand; the list then names the signal.
 
     Of several processes all end after the same step, whichever of them is signalled. A second signal interrupts at
-    once. Python allows signal handlers in the main thread alone: elsewhere this
-    does nothing.
+    once; to several processes only a later Ctrl-C does, since launchers pass on to each what all have got already.
+    Python allows signal handlers in the main thread alone: elsewhere this does nothing.
     """
     received = engine.received
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
 
+    first: list[float] = []
+
     def stop(number: int, frame: Any) -> None:
         if received:
-            raise KeyboardInterrupt
+            again = time.monotonic() - first[0] > _AGAIN and number == signal.SIGINT
+            if again or not engine.team.several:
+                raise KeyboardInterrupt
+            return
+        first.append(time.monotonic())
         received.append(signal.Signals(number).name)
         if not engine.team.several:
             engine.terminate()

@@ -40,7 +40,7 @@ from medgan.training.handlers import (
 )
 from medgan.training.memory import find_limit
 from medgan.training.observer import Observer
-from medgan.training.pace import Pace, choose_pace
+from medgan.training.pace import Pace, choose_pace, usual_pace
 from medgan.training.plan import Plan, estimate
 from medgan.training.report import Report
 from medgan.training.sampling import Batches
@@ -86,7 +86,7 @@ class Job:
         if self.paired is not None:
             self.acquired = self._batches(self.paired, paired=True)
         self.known = {key: cases.domain() for key, cases in self.domains.items()}
-        self.pace = self._pace()
+        self.pace = self.known_pace or usual_pace(self.recipe, self.device.device)
 
     def _batches(self, cases: dict[str, Cases], *, paired: bool = False) -> Batches:
         return Batches(
@@ -99,13 +99,18 @@ class Job:
             device=self.device.device,
         )
 
-    def _pace(self) -> Pace:
-        """How to compute: as the run began, or as the first process measures it."""
-        pace = self.known_pace or Pace("float32")
-        if self.known_pace is None and self.team.first:
+    def _settle(self) -> None:
+        """How to compute, and in how many parts: as the run began, or as the first process measures it.
+
+        Measured is only where a whole batch fits: where memory is short, what is usual on such a device has to do.
+        """
+        self.division, counted = self.divide(), self.pace.precision
+        if self.known_pace is None and self.team.first and self.division == WHOLE:
             shape = (self.own_batch, self.slab, *self.batches.frame.cut)
-            pace = choose_pace(self.recipe, shape, self.device.device)
-        return Pace(**self.team.same(asdict(pace)))
+            self.pace = choose_pace(self.recipe, shape, self.device.device)
+        self.pace = Pace(**self.team.same(asdict(self.pace)))
+        if self.pace.precision != counted:
+            self.division = self.divide()
 
     def _pairs(self) -> Batches | PairStream | None:
         if isinstance(self.simulated, Anatomies):
@@ -151,8 +156,8 @@ class Job:
         Args:
             resume: go on from the newest checkpoint.
         """
+        self._settle()
         self._agree()
-        self.division = self.divide()
         trainer = self.trainer()
         warnings = [text for cases in self.domains.values() for text in cases.warnings]
         if resume:

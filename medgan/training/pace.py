@@ -83,9 +83,7 @@ def choose_pace(recipe: Recipe, shape: Sequence[int], device: torch.device) -> P
         shape: (N, C, ...) of the images of one contrast in a step.
         device: where.
     """
-    usual = Pace(
-        _name(choose_precision(recipe.training.precision, device)), why="what such a device is made for"
-    )
+    usual = usual_pace(recipe, device)
     ways = _ways(recipe, usual, device)
     if len(ways) == 1:
         return usual
@@ -101,6 +99,12 @@ def choose_pace(recipe: Recipe, shape: Sequence[int], device: torch.device) -> P
     others = ", ".join(f"{way.text} {seconds[way.text]:.3f} s" for way in ways if way != fastest)
     why = f"a generator's pass and gradients took {seconds[fastest.text]:.3f} s here, and with {others}"
     return Pace(fastest.precision, fastest.channels_last, why)
+
+
+def usual_pace(recipe: Recipe, device: torch.device) -> Pace:
+    """What such a device is made for, without a measurement."""
+    precision = choose_precision(recipe.training.precision, device)
+    return Pace(str(precision).removeprefix("torch."), why="what such a device is made for")
 
 
 def _ways(recipe: Recipe, usual: Pace, device: torch.device) -> list[Pace]:
@@ -171,7 +175,3 @@ def _valid(kept: dict[str, Any] | None, ways: Sequence[Pace]) -> dict[str, float
         return None
     right = all(isinstance(value, float) and value > 0 for value in kept.values())
     return dict(kept) if right else None
-
-
-def _name(precision: torch.dtype) -> str:
-    return str(precision).removeprefix("torch.")

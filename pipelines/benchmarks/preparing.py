@@ -110,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
@@ -128,7 +129,7 @@ def main() -> None:
     print(machine())
     print("kind    reading   plainly (ratio)   preparing   found prepared     floor   peak (before)")
     rows = []
-    for kind in KINDS:
+    for kind in options.kinds:
         row = in_own_process(__file__, {"kind": kind})
         rows.append(row)
         peak, before = (f"{row[key] / 2**30:.2f} GiB" for key in ("peak_bytes", "peak_bytes_before"))

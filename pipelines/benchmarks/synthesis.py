@@ -130,14 +130,14 @@ def parts_of(scan: str, device: str) -> dict[str, float]:
     return found
 
 
-def timed(arguments: Sequence[str], *, compiled: bool) -> tuple[float, int]:
+def timed(arguments: Sequence[str], *, compiled: bool, cache: str) -> tuple[float, int]:
     """Seconds of a command of medgan, and its peak bytes; of several processes that of the first."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "medgan", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "MEDGAN_COMPILED": "1" if compiled else "0"},
+        env={**os.environ, "MEDGAN_COMPILED": "1" if compiled else "0", "MEDGAN_CACHE": cache},
     )
     said = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
@@ -186,7 +186,8 @@ def main() -> None:
         for name, arguments, compiled in commands(folder, options.cohort, options.device):
             out = folder / f"out{len(rows)}"
             writes = arguments[0] == "synthesize"
-            seconds, peak = timed([*arguments, *(["--out", str(out)] if writes else [])], compiled=compiled)
+            more = ["--out", str(out)] if writes else []
+            seconds, peak = timed([*arguments, *more], compiled=compiled, cache=str(folder / "cache"))
             rows.append({"command": name, "seconds": seconds, "peak_bytes": peak})
             if writes:
                 rows[-1] |= sizes(Path(arguments[1]), out)

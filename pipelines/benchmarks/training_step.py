@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--only", nargs="+", help="such as slices cyclegan_2017")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -164,9 +165,10 @@ def main() -> None:
         print(json.dumps(measure(json.loads(options.one), options.device, options.steps)))
         return
     passed_on = ("--device", options.device, "--steps", str(options.steps))
-    rows = [in_own_process(__file__, case, *passed_on) for case in cases(list(options.sizes))]
+    wanted = [case for case in cases(list(options.sizes)) if not options.only or case["what"] in options.only]
+    rows = [in_own_process(__file__, case, *passed_on) for case in wanted]
     print(f"{machine()}; on {rows[0]['device']}, {rows[0]['threads']} threads")
-    print(f"precision: {rows[0]['precision']}, medgan's {rows[1]['precision']}")
+    print(f"precision: {rows[0]['precision']}, medgan's {rows[-1]['precision']}")
     print(table(rows))
     if options.json:
         write_rows(options.json, rows, device=rows[0]["device"], threads=rows[0]["threads"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,7 +91,10 @@ def test_a_cohort_is_made_by_jobs_and_they_end_with_it(
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").iterdir())) == 6
     for job in (tmp_path / "jobs" / "running").read_text(encoding="utf-8").split():
-        assert subprocess.run(["pgrep", "-g", job], capture_output=True).returncode != 0  # noqa: S607
+        end = time.monotonic() + 30  # they are told to end, and take a moment
+        while subprocess.run(["pgrep", "-g", job], capture_output=True).returncode == 0:  # noqa: S607
+            assert time.monotonic() < end
+            time.sleep(0.2)
 
 
 def test_a_training_is_started_once_on_each_node_with_a_process_for_each_gpu(
