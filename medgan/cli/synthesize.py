@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+import os
+import threading
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -12,13 +14,14 @@ import click
 from medgan.cli.results import refuse, refuse_at_once, show
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.contrasts import contrast
-from medgan.errors import UsageError
+from medgan.errors import InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from medgan.models import Model
     from medgan.synthesis import Input, Result, Terms
 
 _RUN = Path("medgan-run")
+_ENDING_SECONDS = 20.0
 _EPILOG = """\b
 Examples:
   medgan synthesize scan.nii.gz --target t2
@@ -178,10 +181,23 @@ def command(
         results = _results(screen, scans, loaded, terms, device, force=force, workers=workers, dask=dask)
         if known is not None:
             screen.say(f"Uncertainty: {known.in_words}")
-        with contextlib.closing(results):
+        with contextlib.closing(results), _ending_soon(wanted=workers is not None or dask is not None):
             failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
     screen.say(NOTICE)
     refuse(screen, failures, total)
+
+
+@contextlib.contextmanager
+def _ending_soon(*, wanted: bool) -> Iterator[None]:
+    """Who interrupts a cluster does not wait for ever: Dask's threads may outlive the processes behind them."""
+    try:
+        yield
+    except (KeyboardInterrupt, InterruptedByUserError):
+        if wanted:
+            timer = threading.Timer(_ENDING_SECONDS, os._exit, (InterruptedByUserError.exit_code,))
+            timer.daemon = True
+            timer.start()
+        raise
 
 
 def _results(

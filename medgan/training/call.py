@@ -276,7 +276,7 @@ def _resumed(run: Path, asked: _Asked) -> _Request:
     try:
         known = json.loads(kept.read_text(encoding="utf-8"))
         seed, processes = int(known["seed"]), int(known.get("processes", 1))
-        pace = Pace(str(known["precision"]), bool(known.get("channels_last")), "as the run began")
+        pace = Pace(str(known["precision"]), bool(known.get("channels_last")), str(known.get("pace", "")))
         origin = None if known.get("origin") is None else Origin.model_validate(known["origin"])
         if epochs is None and max_minutes is None and known.get("max_minutes") is not None:
             max_minutes = float(known["max_minutes"])

@@ -120,10 +120,16 @@ def test_so_it_does_where_only_a_quaternion_tells(
 def identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model whose network gives back what it sees."""
 
-    def same(self: Synthesizer) -> Any:
-        return lambda image, **_: image.clone()
+    class Same:
+        engine = "none"
 
-    monkeypatch.setattr(Synthesizer, "translator", property(same))
+        def seen(self, planes: list[int], depth: int, slab_step: int) -> list[int]:
+            return planes
+
+        def __call__(self, image: Any, **_: Any) -> Any:
+            return image.clone()
+
+    monkeypatch.setattr(Synthesizer, "translator", property(lambda self: Same()))
 
 
 @robustness("geometry-landmark")
