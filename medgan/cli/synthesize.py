@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -181,23 +181,29 @@ def command(
         results = _results(screen, scans, loaded, terms, device, force=force, workers=workers, dask=dask)
         if known is not None:
             screen.say(f"Uncertainty: {known.in_words}")
-        with contextlib.closing(results), _ending_soon(wanted=workers is not None or dask is not None):
-            failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
+        with _ending_in_time() as end_in_time, contextlib.closing(results):
+            try:
+                failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
+            except (KeyboardInterrupt, InterruptedByUserError):
+                if workers is not None or dask is not None:
+                    end_in_time()
+                raise
     screen.say(NOTICE)
     refuse(screen, failures, total)
 
 
 @contextlib.contextmanager
-def _ending_soon(*, wanted: bool) -> Iterator[None]:
-    """Who interrupts a cluster does not wait for ever: Dask's threads may outlive the processes behind them."""
+def _ending_in_time() -> Iterator[Callable[[], None]]:
+    """Give what to call when a cluster is interrupted: if it has not ended within seconds, this process ends itself.
+
+    Dask's threads may outlive the processes behind them. Once the block is left, nothing ends by itself any more.
+    """
+    timer = threading.Timer(_ENDING_SECONDS, os._exit, (InterruptedByUserError.exit_code,))
+    timer.daemon = True
     try:
-        yield
-    except (KeyboardInterrupt, InterruptedByUserError):
-        if wanted:
-            timer = threading.Timer(_ENDING_SECONDS, os._exit, (InterruptedByUserError.exit_code,))
-            timer.daemon = True
-            timer.start()
-        raise
+        yield timer.start
+    finally:
+        timer.cancel()
 
 
 def _results(
