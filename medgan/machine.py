@@ -61,6 +61,11 @@ def keep(subject: str, facts: dict[str, Any], found: dict[str, Any]) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _file(subject: str, facts: dict[str, Any]) -> Path:
+def place_of(subject: str, facts: dict[str, Any]) -> Path:
+    """Where what belongs to a subject under these facts lies, without a suffix."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    return cache_folder() / f"{subject}-{digest}.json"
+    return cache_folder() / f"{subject}-{digest}"
+
+
+def _file(subject: str, facts: dict[str, Any]) -> Path:
+    return place_of(subject, facts).with_suffix(".json")

@@ -24,7 +24,7 @@ from torch import nn
 from medgan import __version__
 from medgan.errors import OutputNotWrittenError
 from medgan.files import sha256, whole_folder, write_json
-from medgan.machine import cache_folder, keep, processor, recall
+from medgan.machine import keep, place_of, processor, recall
 
 if TYPE_CHECKING:
     from medgan.models.folder import Model
@@ -64,7 +64,7 @@ def compiled_generator(model: Model, target: str, precision: torch.dtype, *, thr
     kept = recall("openvino", facts)
     if kept is not None and kept.get("better") is not True:
         return None
-    found = _read(_place(facts)) if kept is not None and _intact(model) else None
+    found = _read(place_of("openvino", facts)) if kept is not None and _intact(model) else None
     if found is not None:
         return _ready(*found, precision, threads)
     network = model.generator(target)
@@ -73,7 +73,7 @@ def compiled_generator(model: Model, target: str, precision: torch.dtype, *, thr
     better = _agree(run, eager, model, precision)
     better = better and _seconds(run, _example(model)) < _GAIN * _seconds(eager, _example(model))
     if better:
-        _write(converted, _place(facts))
+        _write(converted, place_of("openvino", facts))
     keep("openvino", facts, {"better": better})
     return run if better else None
 
@@ -120,11 +120,6 @@ def _facts(model: Model, target: str, precision: torch.dtype, threads: int) -> d
         "processor": processor(),
         "threads": threads,
     }
-
-
-def _place(facts: dict[str, Any]) -> Path:
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    return cache_folder() / f"openvino-{digest}"
 
 
 def _example(model: Model, *, count: int = _IMAGES, side: int | None = None) -> torch.Tensor:

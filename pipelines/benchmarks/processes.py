@@ -27,14 +27,10 @@ def in_own_process(script: str, case: dict[str, Any], *options: str) -> dict[str
 
 def machine() -> str:
     """The processor, its cores and the system, in a line."""
-    name = platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass  # no Linux
+    from medgan.machine import processor
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"{processor()}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 def write_rows(file: Path, rows: list[dict[str, Any]], **more: Any) -> None:
