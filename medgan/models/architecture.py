@@ -10,8 +10,8 @@ from medgan.networks import MultiViewDiscriminator, Pix2PixGenerator, ResNetGene
 from medgan.recipe import Recipe
 
 
-def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
-    """A generator with fresh weights.
+def generator_of(recipe: Recipe, *, slab: int) -> tuple[type[nn.Module], dict[str, Any]]:
+    """The class of a recipe's generator, and what it is called with.
 
     Args:
         recipe: the settings.
@@ -26,11 +26,17 @@ def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
         "dropout": settings.dropout,
     }
     if settings.kind == "pix2pix":
-        return Pix2PixGenerator(**common)
+        return Pix2PixGenerator, common
     common |= {"residual_units": settings.residual_units, "upsampling": settings.upsampling}
     if settings.kind == "resnet":
-        return ResNetGenerator(**common)
-    return UNetGenerator(**common, finest_skip=settings.finest_skip)
+        return ResNetGenerator, common
+    return UNetGenerator, common | {"finest_skip": settings.finest_skip}
+
+
+def build_generator(recipe: Recipe, *, slab: int) -> nn.Module:
+    """A generator with fresh weights; arguments as for `generator_of`."""
+    kind, settings = generator_of(recipe, slab=slab)
+    return kind(**settings)
 
 
 def build_discriminator(recipe: Recipe, *, slab: int) -> nn.Module:

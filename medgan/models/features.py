@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from medgan.contrasts import other
 from medgan.models.folder import Model
-from medgan.models.translator import Translator
+from medgan.models.loading import load_translator
 from medgan.preparation import prepare
 from medgan.preparation.slabs import slab_step
 from medgan.scans import Scan
@@ -41,7 +41,7 @@ def feature_reader(
     recipe = model.manifest.recipe
     if recipe.spatial_dims == 3:
         return None
-    translator = Translator.of(model, other(key).key, device)
+    translator = load_translator(model, other(key).key, device)
     network: Any = translator.generator
     seen: list[torch.Tensor] = []
 

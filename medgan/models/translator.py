@@ -9,9 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from medgan.devices import choose_precision
-from medgan.models.compiled import Run, compiled_generator, engine, may_be_compiled
-from medgan.models.folder import Model
 from medgan.preparation.slabs import slab_planes
 
 _PIXELS_AT_ONCE = 1 << 17
@@ -30,6 +27,7 @@ class Translator:
         device: where it runs.
         precision: what convolutions compute in.
         compiled: the same network on the CPU in another form, which takes its place.
+        engine: what computes, for the record; torch where it is None.
     """
 
     def __init__(
@@ -41,45 +39,14 @@ class Translator:
         patch: int | None,
         device: torch.device,
         precision: torch.dtype,
-        compiled: Run | None = None,
+        compiled: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        engine: str | None = None,
     ) -> None:
         self.generator = None if generator is None else generator.to(device).eval()
         self.compiled = compiled
         self.spatial_dims, self.slab, self.patch = spatial_dims, slab, patch
         self.device, self.precision = device, precision
-
-    @classmethod
-    def of(cls, model: Model, target: str, device: torch.device, *, compiled_for: int = 0) -> Translator:
-        """The network of a model that makes `target`, on a device.
-
-        Args:
-            model: whose network it is.
-            target: contrast.
-            device: where it runs.
-            compiled_for: so many threads, where that can be done and measures faster; 0 for not at all.
-
-        Raises:
-            ModelRefusedError: the model has no such direction, or is damaged.
-        """
-        recipe = model.manifest.recipe
-        precision = choose_precision(recipe.training.precision, device)
-        quick = None
-        if compiled_for and may_be_compiled(device):
-            quick = compiled_generator(model, target, precision, threads=compiled_for)
-        return cls(
-            model.generator(target) if quick is None else None,
-            spatial_dims=recipe.spatial_dims,
-            slab=model.manifest.slab,
-            patch=recipe.sampling.crop,
-            device=device,
-            precision=precision,
-            compiled=quick,
-        )
-
-    @property
-    def engine(self) -> str:
-        """What computes, for the record."""
-        return f"torch {torch.__version__}" if self.compiled is None else engine()
+        self.engine = engine or f"torch {torch.__version__}"
 
     def seen(self, planes: Sequence[int], depth: int, slab_step: int) -> list[int]:
         """The slices that lie in the slabs around some slices, in order."""

@@ -98,6 +98,8 @@ class UNetGenerator(nn.Module):
         dropout: probability in the upward path while training.
     """
 
+    __jit_unused_properties__ = ("coarse",)
+
     def __init__(
         self,
         *,
@@ -152,6 +154,8 @@ class ResNetGenerator(nn.Module):
 
     Args are those of `UNetGenerator`; the paper's own is channels (64, 128, 256) with 9 residual units.
     """
+
+    __jit_unused_properties__ = ("coarse",)
 
     def __init__(
         self,

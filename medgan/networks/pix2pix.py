@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,8 @@ class Pix2PixGenerator(nn.Module):
         initial_gain: scale of the last layer's first weights.
         dropout: probability in the three coarsest levels of the upward path while training.
     """
+
+    __jit_unused_properties__ = ("coarse",)
 
     def __init__(
         self,
@@ -114,17 +116,19 @@ def _layer(
     return layer
 
 
+_is_scripting: Callable[[], bool] = torch.jit.is_scripting  # type: ignore[attr-defined]
+"""Here, since TorchScript takes a comment on types within a function for its own."""
+
+
 class _Down2d(nn.Conv2d):
     """4x4, stride 2; the same numbers by another way where there are few."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, in, X, Y) -> (N, out, X / 2, Y / 2)."""
-        coarse = (x.shape[2] // 2, x.shape[3] // 2)
-        if not _few(x, coarse):
-            return super().forward(x)
-        columns = functional.unfold(x, 4, padding=1, stride=2).transpose(1, 2)
-        made = functional.linear(columns, self.weight.flatten(1), self.bias)
-        return made.transpose(1, 2).reshape(x.shape[0], -1, *coarse)
+        if _is_scripting():
+            return functional.conv2d(x, self.weight, self.bias, stride=2, padding=1)
+        else:
+            return _down(self, x)
 
 
 class _Up2d(nn.ConvTranspose2d):
@@ -132,12 +136,28 @@ class _Up2d(nn.ConvTranspose2d):
 
     def forward(self, x: torch.Tensor, output_size: list[int] | None = None) -> torch.Tensor:
         """(N, in, X, Y) -> (N, out, 2 X, 2 Y)."""
-        if not _few(x, (x.shape[2], x.shape[3])):
-            return super().forward(x, output_size)
-        pixels = x.flatten(2).transpose(1, 2)
-        columns = torch.matmul(pixels, self.weight.flatten(1)).transpose(1, 2)
-        made = functional.fold(columns, (2 * x.shape[2], 2 * x.shape[3]), 4, padding=1, stride=2)
-        return made if self.bias is None else made + self.bias[:, None, None]
+        if _is_scripting():
+            return functional.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
+        else:
+            return _up(self, x)
+
+
+def _down(layer: _Down2d, x: torch.Tensor) -> torch.Tensor:
+    coarse = (x.shape[2] // 2, x.shape[3] // 2)
+    if not _few(x, coarse):
+        return functional.conv2d(x, layer.weight, layer.bias, stride=2, padding=1)
+    columns = functional.unfold(x, 4, padding=1, stride=2).transpose(1, 2)
+    made = functional.linear(columns, layer.weight.flatten(1), layer.bias)
+    return made.transpose(1, 2).reshape(x.shape[0], -1, *coarse)
+
+
+def _up(layer: _Up2d, x: torch.Tensor) -> torch.Tensor:
+    if not _few(x, (x.shape[2], x.shape[3])):
+        return functional.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
+    pixels = x.flatten(2).transpose(1, 2)
+    columns = torch.matmul(pixels, layer.weight.flatten(1)).transpose(1, 2)
+    made = functional.fold(columns, (2 * x.shape[2], 2 * x.shape[3]), 4, padding=1, stride=2)
+    return made if layer.bias is None else made + layer.bias[:, None, None]
 
 
 def _few(x: torch.Tensor, coarse: tuple[int, int]) -> bool:

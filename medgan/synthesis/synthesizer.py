@@ -18,6 +18,7 @@ from medgan.lazy import import_ahead
 from medgan.models import Model
 from medgan.models.calibration import Calibration
 from medgan.models.compiled import may_be_compiled
+from medgan.models.loading import load_translator
 from medgan.models.scope import look_of, unusual
 from medgan.models.translator import Translator
 from medgan.preparation import IntensityRange, Prepared, prepare, restore
@@ -119,7 +120,7 @@ class Synthesizer:
     def _loaded(self, target: str) -> Translator:
         with self._loading:
             if target not in self._translators:
-                self._translators[target] = Translator.of(
+                self._translators[target] = load_translator(
                     self.model, target, self.device.device, compiled_for=self._threads
                 )
             return self._translators[target]

@@ -17,6 +17,7 @@ from medgan.models import Model, load_model
 from medgan.models.calibration import Calibration, MadeFrom
 from medgan.models.card import model_card
 from medgan.models.content import MANIFEST
+from medgan.models.loading import load_translator
 from medgan.models.manifest import Manifest
 from medgan.models.translator import Translator
 from medgan.preparation import prepare, restore
@@ -64,7 +65,7 @@ def calibrate(
     """
     where = choose_device(device).device
     targets = [weights.target for weights in model.manifest.directions]
-    translators = {key: Translator.of(model, key, where) for key in {*targets, *map(_source, targets)}}
+    translators = {key: load_translator(model, key, where) for key in {*targets, *map(_source, targets)}}
     samples: dict[str, list[Sample]] = {target: [] for target in targets}
     for done, pair in enumerate(pairs, start=1):
         refuse_other_grid(
