@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "Compare synthetic images with the scans that were acquired.",
     "calibrate": "Let a model know how far off it is, by pairs that it was not trained on.",
     "models": "List models: those that come with medgan, and one's own.",
+    "export": "Write a model as a MONAI Bundle, ONNX or TorchScript.",
     "inspect": "Show what medgan sees in files and folders.",
     "simulate": "Make T1w and T2w scans by physics, from label maps or from heads made by code.",
     "demo": "Train and synthesise on procedural heads, in some minutes.",

@@ -9,6 +9,8 @@ from medgan.models.content import MANIFEST
 
 DEFAULT = "brain"
 """The model that is used, and that trainings begin with, where none is chosen."""
+_BY_ROLE = "default"
+"""What it may be called, whatever its name."""
 WEIGHTS = Path(__file__).parent / "weights"
 """A folder for each model that comes with medgan."""
 
@@ -50,7 +52,7 @@ def find_model(name: str | Path) -> Path:
     pickle; nothing is read but first bytes.
 
     Args:
-        name: a name of `model_names()`, a run of `medgan train`, or a model folder.
+        name: a name of `model_names()`, `default`, a run of `medgan train`, or a model folder.
 
     Raises:
         ModelRefusedError: there is no such model, or it may hold a pickle.
@@ -62,6 +64,8 @@ def find_model(name: str | Path) -> Path:
         raise ModelRefusedError(
             f"cannot be read: {error.strerror}", file=folder, remedy="Check the path."
         ) from error
+    if not is_folder and str(name) == _BY_ROLE:
+        return default_model()
     if not is_folder and str(name) in model_names():
         folder = WEIGHTS / str(name)
     elif not is_folder:

@@ -130,8 +130,8 @@ def load_model(name: str | Path | None = None) -> Model:
     """Read a model: one that comes with medgan, a model folder, or the one in a run folder.
 
     Args:
-        name: a name that `medgan models` lists, a run of `medgan train`, or a model folder; the default model where
-            none is given. A folder of that name wins.
+        name: a name that `medgan models` lists, `default`, a run of `medgan train`, or a model folder; the default
+            model where none is given. A folder of that name wins.
 
     Raises:
         ModelRefusedError: there is none, or it is damaged or of another version.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from medgan.contrasts import contrast
 from medgan.errors import InputRefusedError, UsageError
 from medgan.files import kind_of
 from medgan.scans.marks import MAPS, PREVIEW
+from medgan.scans.naming import output_stem
 from medgan.scans.reading import Reading, as_folder, reference_series
 
 if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
@@ -130,17 +130,6 @@ class Plan:
     def files(self) -> tuple[Path, ...]:
         """Images first, sidecar last."""
         return (*self.told, self.sidecar)
-
-
-def output_stem(stem: str, *, source_contrast: str, target: str) -> str:
-    """`<stem>_desc-medganFromT1w_T2w`; in a BIDS name the source's suffix makes way for the new one.
-
-    `sub-01_ses-2_T1w` gives `sub-01_ses-2_desc-medganFromT1w_T2w` (BIDS derivatives).
-    """
-    here, there = contrast(source_contrast).label, contrast(target).label
-    if re.match(r"sub-[A-Za-z0-9]+_", stem):
-        stem = stem.removesuffix(f"_{here}")
-    return f"{stem}_desc-medganFrom{here}_{there}"
 
 
 def plan_outputs(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from medgan.errors import UsageError
-from medgan.synthesis.destination import Destination, formats_for, output_stem
+from medgan.scans.naming import output_stem
+from medgan.synthesis.destination import Destination, formats_for
 
 
 @pytest.mark.parametrize(
