@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -143,6 +143,45 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, head_folders: Folders) ->
 
     run = tmp_path_factory.mktemp("tiny") / "run"
     return train(head_folders.t1, head_folders.t2, out=run, changes=TINY, device="cpu")
+
+
+SMALL = ("generator.channels=[4, 8]", "generator.residual_units=1", "preparation.divisor=8")
+
+
+@pytest.fixture
+def small_model(tmp_path: Path) -> Callable[..., Path]:
+    """Write a model with fresh weights, of a slab, 1 if not given; returns its folder."""
+    import torch
+
+    from medgan.models import Domain, History, save_model
+    from medgan.models.architecture import build_generator
+    from medgan.preparation import IntensityRange
+    from medgan.recipe import load_recipe
+
+    def write(
+        *, slab: int = 1, name: str = "model", recipe: str = "slices", changes: Sequence[str] = SMALL
+    ) -> Path:
+        settings = load_recipe(recipe, changes)
+        torch.manual_seed(slab)
+        domain = Domain(
+            intensity=IntensityRange(low=0, high=800, background=0),
+            scans=3,
+            slices=60,
+            kinds=("nifti",),
+            spacings=((1.0, 1.0), (1.0, 1.0), (3.0, 3.0)),
+            fingerprint="f" * 64,
+        )
+        save_model(
+            tmp_path / name,
+            generators={key: build_generator(settings, slab=slab) for key in ("t2", "t1")},
+            recipe=settings,
+            slab=slab,
+            domains={"t1": domain, "t2": domain},
+            history=History(steps=1, epochs=1, minutes=0.5, seed=7, device="cpu", precision="float32"),
+        )
+        return tmp_path / name
+
+    return write
 
 
 def _pairs(people: Iterable[int]) -> Iterator[dict[str, Scan]]:

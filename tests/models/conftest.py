@@ -1,4 +1,4 @@
-"""A small model with fresh weights, and a medgan that came with one."""
+"""A medgan that came with a small model."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from medgan.models import About, Domain, History, catalogue, load_model, save_model
-from medgan.models.architecture import build_generator
+from medgan.models import About, catalogue, load_model
 from medgan.models.parts import Figures, Material
 from medgan.models.publishing import publish_model
-from medgan.preparation import IntensityRange
-from medgan.recipe import load_recipe
-
-SMALL = ("generator.channels=[4, 8]", "generator.residual_units=1", "preparation.divisor=8")
 
 
 @pytest.fixture
@@ -28,34 +22,6 @@ def about() -> About:
         figures=(Figures(source="t1", target="t2", scans="one head", scores={"SSIM": 0.8125, "r": 0.9}),),
         limits=("Lesions were never shown to it.",),
     )
-
-
-@pytest.fixture
-def small_model(tmp_path: Path) -> Callable[..., Path]:
-    """Write a model of a slab, 1 if not given; returns its folder."""
-
-    def write(*, slab: int = 1, name: str = "model") -> Path:
-        recipe = load_recipe("slices", SMALL)
-        torch.manual_seed(slab)
-        domain = Domain(
-            intensity=IntensityRange(low=0, high=800, background=0),
-            scans=3,
-            slices=60,
-            kinds=("nifti",),
-            spacings=((1.0, 1.0), (1.0, 1.0), (3.0, 3.0)),
-            fingerprint="f" * 64,
-        )
-        save_model(
-            tmp_path / name,
-            generators={key: build_generator(recipe, slab=slab) for key in ("t2", "t1")},
-            recipe=recipe,
-            slab=slab,
-            domains={"t1": domain, "t2": domain},
-            history=History(steps=1, epochs=1, minutes=0.5, seed=7, device="cpu", precision="float32"),
-        )
-        return tmp_path / name
-
-    return write
 
 
 @pytest.fixture
