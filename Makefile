@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 PYTHON := python
 endif
 
-.PHONY: demo test lint notebook bench soak audit clean
+.PHONY: demo test lint notebook bench soak release audit clean
 
 demo: $(VENV)/.installed  ## Set up, train for some minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
@@ -36,6 +36,16 @@ soak: $(VENV)/.installed  ## Kill -9 two hundred times; memory over 200 volumes 
 	"$(BIN)/python" pipelines/benchmarks/crash_soak.py
 	"$(BIN)/python" pipelines/benchmarks/memory_soak.py
 
+release: $(VENV)/.installed-dev  ## Build wheel and source distribution, check them, try the wheel in a fresh environment
+	"$(BIN)/python" -m pip install --quiet "build>=1.2" "twine>=6"
+	"$(BIN)/python" -c "import shutil; shutil.rmtree('dist', ignore_errors=True)"
+	"$(BIN)/python" -m build
+	"$(BIN)/python" -m twine check --strict dist/*
+	"$(BIN)/python" pipelines/release/check_wheel.py dist
+	$(PYTHON) -m venv --clear $(VENV)-wheel
+	"$(VENV)-wheel/$(notdir $(BIN))/python" -m pip install --quiet dist/*.whl
+	"$(BIN)/python" pipelines/release/smoke.py "$(CURDIR)/$(VENV)-wheel/$(notdir $(BIN))/python"
+
 # Needs pypi.org itself, which knows the advisories (https://pypi.org/pypi/NAME/VERSION/json); where only a mirror
 # of packages can be reached, it fails and says so. With --vulnerability-service osv it needs api.osv.dev instead.
 audit: $(VENV)/.installed-dev  ## Look up known weaknesses of every installed package
@@ -53,4 +63,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
 
 clean:  ## Remove what the other targets made
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', 'medgan-demo', 'medgan-bench')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-wheel', 'dist', 'medgan-demo', 'medgan-bench')]"
