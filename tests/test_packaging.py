@@ -54,8 +54,7 @@ def test_the_version_is_stated_once() -> None:
     stated = f'__version__ = "{medgan.__version__}"'
     assert stated in (ROOT / "medgan" / "__init__.py").read_text(encoding="utf-8")
     assert f'version = "{medgan.__version__}"' not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for other in ("CITATION.cff", "CHANGELOG.md"):
-        assert medgan.__version__ in (ROOT / other).read_text(encoding="utf-8"), other
+    assert f"\nversion: {medgan.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

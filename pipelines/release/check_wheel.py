@@ -2,7 +2,7 @@
 
     python pipelines/release/check_wheel.py DIST
 
-Its size, its version, that it holds weights, recipes, the bundle's template and licences, and nothing that is not medgan's.
+Its size, its version, that it holds weights, recipes, the bundle's template and licences, and nothing else.
 """
 
 from __future__ import annotations
