@@ -95,3 +95,10 @@ def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], device: tor
     else:
         native = False
     return torch.bfloat16 if native else torch.float32
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Within, convolutions compute in `precision`; float32 leaves all as it is."""
+    import torch
+
+    return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from medgan import __version__
+from medgan.devices import autocast
 from medgan.errors import OutputNotWrittenError
 from medgan.files import sha256, whole_folder, write_json
 from medgan.machine import keep, place_of, processor, recall
@@ -194,10 +195,7 @@ def _ready_of(converted: Any, precision: torch.dtype, threads: int) -> Run:
 
 def _eager(network: nn.Module, precision: torch.dtype) -> Run:
     def run(images: torch.Tensor) -> torch.Tensor:
-        with (
-            torch.inference_mode(),
-            torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32),
-        ):
+        with torch.inference_mode(), autocast(torch.device("cpu"), precision):
             made: torch.Tensor = network(images)
         return made
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from medgan.devices import autocast
 from medgan.preparation.slabs import slab_planes
 
 _PIXELS_AT_ONCE = 1 << 17
@@ -116,7 +117,6 @@ class Translator:
         if self.compiled is not None:
             return self.compiled(images)
         assert self.generator is not None  # noqa: S101 - one of the two is there
-        mixed = self.precision != torch.float32
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=mixed):
+        with autocast(self.device, self.precision):
             made: torch.Tensor = self.generator(images.to(self.device))
         return made.float().cpu()

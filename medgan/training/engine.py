@@ -14,6 +14,7 @@ from monai.engines import Trainer
 from torch import nn
 
 from medgan.cyclegan.cyclegan import SEEN, Images, Losses
+from medgan.devices import autocast
 from medgan.errors import ModelRefusedError
 from medgan.preparation.augmentation import toned
 from medgan.training.pace import Pace
@@ -140,8 +141,7 @@ class CycleGANTrainer(Trainer):  # type: ignore[misc]  # MONAI has no types
     @torch.no_grad()
     def translate(self, generator: nn.Module, images: torch.Tensor) -> torch.Tensor:
         """Images through a generator one by one, on the training's device; (N, C, ...) on the CPU."""
-        mixed = self.precision != torch.float32
-        with torch.autocast(self.torch_device.type, dtype=self.precision, enabled=mixed):
+        with autocast(self.torch_device, self.precision):
             made = [generator(self.pace.arranged(image[None].to(self.torch_device))) for image in images]
         return torch.cat(made).float().cpu()
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from medgan.devices import choose_precision
+from medgan.devices import autocast, choose_precision
 from medgan.machine import keep, processor, recall
 from medgan.models.architecture import build_generator
 from medgan.recipe import Recipe
@@ -148,7 +148,7 @@ def _time(way: Pace, network: nn.Module, images: torch.Tensor) -> float:
     """Seconds of a pass and its gradients."""
     started = time.perf_counter()
     network.zero_grad(set_to_none=True)
-    with torch.autocast(images.device.type, dtype=way.dtype, enabled=way.dtype != torch.float32):
+    with autocast(images.device, way.dtype):
         loss = network(images).square().mean()
     loss.backward()
     if images.device.type == "cuda":

@@ -10,6 +10,7 @@ import torch
 from medgan.cyclegan import CycleGAN, Weights
 from medgan.cyclegan.augmentation import Look
 from medgan.cyclegan.cyclegan import Images, Losses
+from medgan.devices import autocast
 from medgan.recipe import Recipe
 from medgan.training.shares import Part
 
@@ -51,7 +52,7 @@ def teach_generators(gan: CycleGAN, part: Part, aims: Aims, looks: Looks) -> tup
         )
         if images
     ]
-    with _autocast(device, aims.precision):
+    with autocast(device, aims.precision):
         identity = aims.weights.identity > 0
         made = gan.translate(part.real, identity=identity, pairs=[images for *_, images in known])
         if part.real:
@@ -70,7 +71,7 @@ def teach_discriminators(
     gan: CycleGAN, real: Images, fakes: Images, share: float, looks: Looks, precision: torch.dtype
 ) -> Losses:
     """Add a part's gradients to those of the discriminators; returns the part's share of the record."""
-    with _autocast(next(gan.parameters()).device, precision):
+    with autocast(next(gan.parameters()).device, precision):
         loss, losses = gan.discriminator_losses(real, fakes, looks)
         loss = share * loss
     loss.backward()  # type: ignore[no-untyped-call]
@@ -79,7 +80,3 @@ def teach_discriminators(
 
 def _weighted(losses: Losses, share: float) -> Losses:
     return {name: value * share for name, value in losses.items()}
-
-
-def _autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
-    return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)
