@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ignite.engine import Events
-
 from medgan import __version__
 from medgan.devices import DeviceChoice
 from medgan.errors import (
     InputRefusedError,
-    InterruptedByUserError,
-    MedganError,
     ModelRefusedError,
-    OutputNotWrittenError,
 )
 from medgan.files import write_json
-from medgan.models import History, load_model, save_model
 from medgan.recipe import Recipe, save_recipe
 from medgan.training.anatomies import Anatomies
-from medgan.training.cases import Cases, is_cached
+from medgan.training.cases import Cases
 from medgan.training.checkpoints import load_newest
+from medgan.training.course import follow, lead
 from medgan.training.division import WHOLE, Division, choose_division, steps_shown
 from medgan.training.engine import CycleGANTrainer
-from medgan.training.handlers import (
-    Checkpoints,
-    Metrics,
-    Previews,
-    Progress,
-    end_when_due,
-    optional_loggers,
-    stopped_by_signals,
-)
 from medgan.training.memory import find_limit
 from medgan.training.observer import Observer
 from medgan.training.pace import Pace, choose_pace, usual_pace
 from medgan.training.plan import Plan, estimate
-from medgan.training.report import Report
 from medgan.training.sampling import Batches
 from medgan.training.schedule import Schedule
-from medgan.training.selection import Selection
-from medgan.training.simulated import held_out_heads, held_out_pairs
 from medgan.training.start import Start, begin
-from medgan.training.state import Kept, TrainingState
+from medgan.training.state import TrainingState
 from medgan.training.streaming import PairStream
-from medgan.training.summary import draw_summary
 from medgan.training.team import Team
-from medgan.uncertainty import calibrate, keep_calibration
 
 _SEEDS = 2**31
 
@@ -171,10 +150,7 @@ class Job:
             write_json(self.folder / "run.json", self.facts())
         plan = self.plan(trainer)
         self.observer.planned(plan)
-        if self.team.first:
-            self._train(trainer, plan)
-        else:
-            self._train_along(trainer)
+        (lead if self.team.first else follow)(self, trainer, plan)
 
     def _agree(self) -> None:
         """Refuse to train together on what is not the same."""
@@ -264,125 +240,6 @@ class Job:
             start=self.start.text,
             processes=self.team.launch.size,
             division=self.division.text(self.own_batch),
-        )
-
-    def save_model(self, trainer: CycleGANTrainer, kept: Kept | None = None) -> None:
-        """Write the model as it is now, or as it was kept earlier."""
-        training = trainer.training
-        generators, step = training.generators, training.step
-        if kept is not None:
-            generators, step = copy.deepcopy(generators), kept.step
-            generators.load_state_dict(kept.tensors)
-        save_model(
-            self.folder / "model",
-            generators=dict(generators.items()),
-            recipe=self.recipe,
-            slab=self.slab,
-            domains=self.known,
-            history=History(
-                steps=step,
-                epochs=step // self.epoch_length,
-                minutes=round(training.elapsed / 60, 2),
-                seed=self.seed,
-                device=str(self.device.device),
-                precision=self.pace.text,
-                origin=self.start.origin,
-            ),
-        )
-
-    def calibrate(self) -> None:
-        """Let the finished model know how far off it is, by heads that it was not trained on."""
-        heads = held_out_heads(self.recipe, self.domains)
-        if not heads:
-            return
-        try:
-            model = load_model(self.folder / "model")
-            found = calibrate(
-                model,
-                held_out_pairs(self.recipe, self.domains, seed=self.seed),
-                made_from="simulated",
-                device=str(self.device.device),
-                advance=lambda done: self.observer.preparing("calibration", done, heads),
-            )
-            keep_calibration(model, found)
-        except OutputNotWrittenError:
-            raise
-        except MedganError as error:
-            self.observer.warned(f"the model does not know how far off it is: {error.cause}")
-
-    def _train(self, trainer: CycleGANTrainer, plan: Plan) -> None:
-        checkpoints = Checkpoints(
-            self.folder / "checkpoints",
-            identity=self.identity,
-            seconds=self.recipe.training.checkpoint_seconds,
-            also=lambda: self.save_model(trainer),
-        )
-        selection, report = Selection(self.folder / "judgements.csv"), Report(plan, self.observer)
-        handlers = [
-            Progress(self.observer),
-            Metrics(self.folder / "metrics.csv", self.observer),
-            *optional_loggers(self.folder, self.recipe.training),
-            Previews(self.folder / "previews", seconds=self.recipe.training.preview_seconds),
-            selection,
-            checkpoints,
-            report,
-        ]
-        for handler in handlers:
-            handler.attach(trainer)
-        with stopped_by_signals(trainer) as received:
-            try:
-                self.team.wait()  # until the others have read what is written from here on
-                trainer.run()
-                kept, chosen = (None, "") if received else selection.choose(trainer)
-                checkpoints.save(trainer)
-            except ModelRefusedError as error:
-                report.finish(trainer, ended=f"Ended, since {error.cause}")
-                self.team.wait()
-                raise
-            finally:
-                if isinstance(self.pairs, PairStream):
-                    self.pairs.close()
-        draw_summary(self.folder)
-        if received:
-            report.finish(trainer, ended=f"Stopped by {received[0]}, to be gone on with --resume")
-            self.team.wait()
-            raise self._interrupted(trainer)
-        if kept is not None:
-            self.save_model(trainer, kept)
-        self.calibrate()
-        step = trainer.training.step if kept is None else kept.step
-        write_json(self.folder / "run.json", {**self.facts(), "model": {"step": step, "why": chosen}})
-        self.observer.chose(chosen)
-        report.finish(trainer, ended="Finished", chosen=chosen)
-        self.team.wait()
-        for file in (self.folder / "cache").glob("*"):
-            if is_cached(file):
-                file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # what is not ours stays
-            (self.folder / "cache").rmdir()
-
-    def _train_along(self, trainer: CycleGANTrainer) -> None:
-        """What the processes beside the first do: the steps, and nothing that is seen of them."""
-        trainer.add_event_handler(Events.ITERATION_COMPLETED, end_when_due)
-        with stopped_by_signals(trainer) as received:
-            try:
-                self.team.wait()
-                trainer.run()
-            except ModelRefusedError:
-                self.team.wait()
-                raise
-            finally:
-                if isinstance(self.pairs, PairStream):
-                    self.pairs.close()
-            self.team.wait()  # while the first one finishes what is written
-        if received:
-            raise self._interrupted(trainer)
-
-    def _interrupted(self, trainer: CycleGANTrainer) -> InterruptedByUserError:
-        return InterruptedByUserError(
-            f"stopped by {trainer.received[0]} after step {trainer.training.step}; everything up to it is kept",
-            file=self.folder,
-            remedy="Go on with the same command and --resume.",
         )
 
 

@@ -120,8 +120,8 @@ def files_end_at(size: int) -> Iterator[None]:
         "medgan.training.table.append_line",
         "medgan.training.report.write_training",
         "medgan.training.handlers.save_checkpoint",
-        "medgan.training.job.save_model",
-        "medgan.training.job.draw_summary",
+        "medgan.training.course.save_model",
+        "medgan.training.course.draw_summary",
     ],
 )
 def test_a_training_whose_disk_is_full_at_some_moment_says_so_and_goes_on_later(
