@@ -5,20 +5,18 @@ What -o leaves in its folder is described in docs/reference/evaluation.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
-from medgan.errors import InputRefusedError, MedganError, UsageError
+from medgan.cli.evaluation_told import album_for, tell, tell_without_reference, watch
+from medgan.cli.screen import PathType, Screen, common_options, device_option
+from medgan.errors import UsageError
 
 if TYPE_CHECKING:
     from medgan.assessment import WithoutReference
-    from medgan.evaluation.judging import Judged
-    from medgan.evaluation.unpaired import Seen
-    from medgan.reports.evaluation import Album
 
 _EPILOG = """\b
 Examples:
@@ -32,9 +30,6 @@ Examples:
 Subjects of two folders belong together where sub-, ses- and run- in their names agree, or without these the rest of
 their names without the contrast. Without a source there are no baselines, and without these no figure tells whether
 anything was learnt. Without a reference no figure tells whether the image is true."""
-_ROWS = 40
-_ALONE = 10
-_Result = TypeVar("_Result")
 
 
 @click.command(epilog=_EPILOG)
@@ -134,12 +129,12 @@ def _pair(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
     from medgan.evaluation.cohort import MEMORY_REMEDY
     from medgan.evaluation.judging import judge
 
-    album = _album(out)
+    album = album_for(out)
     with memory_errors(MEMORY_REMEDY):
         judged = judge(
             prediction, reference, source=source, mask=mask, register=options["register"], look=album
         )
-    _tell(screen, [judged], album, out)
+    tell(screen, [judged], album, out)
 
 
 def _folders(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
@@ -148,10 +143,10 @@ def _folders(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> No
     found = match_folders(options["pred_dir"], options["ref_dir"], options["source_dir"])
     from medgan.evaluation.cohort import judge_each
 
-    album = _album(out)
+    album = album_for(out)
     each = judge_each(found.subjects, register=options["register"], look=album)
-    judged, refused = _watch(screen, each, len(found.subjects))
-    _tell(screen, judged, album, out, refused=refused, alone=found.alone)
+    judged, refused = watch(screen, each, len(found.subjects))
+    tell(screen, judged, album, out, refused=refused, alone=found.alone)
 
 
 def _model(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
@@ -163,10 +158,10 @@ def _model(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None
 
     model = load_model(options["model"])
     screen.say(f"Model: {model.in_a_line}")
-    album = _album(out)
+    album = album_for(out)
     each = assess(model, subjects, register=options["register"], device=options["device"], look=album)
-    judged, refused = _watch(screen, each, len(subjects))
-    _tell(screen, judged, album, out, model=model.told_to_others, refused=refused, alone=alone)
+    judged, refused = watch(screen, each, len(subjects))
+    tell(screen, judged, album, out, model=model.told_to_others, refused=refused, alone=alone)
 
 
 def _alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
@@ -177,10 +172,10 @@ def _alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None
     from medgan.devices import memory_errors
     from medgan.evaluation.cohort import MEMORY_REMEDY
 
-    judge, album = _without_reference(screen, options), _album(out)
+    judge, album = _without_reference(screen, options), album_for(out)
     with memory_errors(MEMORY_REMEDY):
         seen = [judge(prediction, source, mask=mask, look=album)]
-    _tell_without_reference(screen, seen, judge, album, out)
+    tell_without_reference(screen, seen, judge, album, out)
 
 
 def _folders_alone(screen: Screen, out: Path | None, options: Mapping[str, Any]) -> None:
@@ -189,9 +184,9 @@ def _folders_alone(screen: Screen, out: Path | None, options: Mapping[str, Any])
     subjects, alone = match_sources(options["pred_dir"], options["source_dir"])
     from medgan.assessment import see_each
 
-    judge, album = _without_reference(screen, options), _album(out)
-    seen, refused = _watch(screen, see_each(subjects, judge, look=album), len(subjects))
-    _tell_without_reference(screen, seen, judge, album, out, refused=refused, alone=alone)
+    judge, album = _without_reference(screen, options), album_for(out)
+    seen, refused = watch(screen, see_each(subjects, judge, look=album), len(subjects))
+    tell_without_reference(screen, seen, judge, album, out, refused=refused, alone=alone)
 
 
 def _without_reference(screen: Screen, options: Mapping[str, Any]) -> WithoutReference:
@@ -206,37 +201,6 @@ def _without_reference(screen: Screen, options: Mapping[str, Any]) -> WithoutRef
     return WithoutReference(targets=options["target_dir"], model=model, device=options["device"])
 
 
-def _tell_without_reference(
-    screen: Screen,
-    seen: Sequence[Seen],
-    judge: WithoutReference,
-    album: Album | _Blind,
-    out: Path | None,
-    *,
-    refused: Sequence[MedganError] = (),
-    alone: Sequence[str] = (),
-) -> None:
-    """As `_tell`, for predictions without a reference."""
-    from medgan.cli.evaluation_tables import say_without_reference
-    from medgan.evaluation.document import to_document_without_reference
-
-    unused = [*alone, *judge.left_out]
-    if seen:
-        model = None if judge.model is None else judge.model.told_to_others
-        document = to_document_without_reference(seen, model=model, left_out=_left_out(unused, refused))
-        if not screen.quiet:
-            say_without_reference(screen, document, rows=None if screen.verbose else _ROWS)
-        _warn_of_subjects(screen, seen)
-
-        def write(page: Path) -> None:
-            from medgan.reports.evaluation import write_without_reference
-
-            write_without_reference(document, page, cases=album.cases)
-
-        _write(screen, document, write, out)
-    _conclude(screen, unused, out, refused, of=len(refused) + len(seen))
-
-
 _MODES = {
     "pair": _pair,
     "alone": _alone,
@@ -244,131 +208,3 @@ _MODES = {
     "folders alone": _folders_alone,
     "model": _model,
 }
-
-
-def _album(out: Path | None) -> Album | _Blind:
-    """What takes the report's pictures, where there will be a report."""
-    if out is None:
-        return _Blind()
-    from medgan.reports.evaluation import Album
-
-    return Album()
-
-
-class _Blind:
-    """An album that stays empty."""
-
-    cases: tuple[()] = ()
-
-    def __call__(self, judged: object, compared: object) -> None:
-        """Nothing."""
-
-
-def _watch(
-    screen: Screen, results: Iterable[list[_Result] | MedganError], expected: int
-) -> tuple[list[_Result], list[MedganError]]:
-    """Work through the subjects under a bar; gives what was judged and what was refused."""
-    judged: list[_Result] = []
-    refused: list[MedganError] = []
-    with screen.progress() as bars:
-        task = bars.add_task("Judging", total=expected)
-        for one in results:
-            if isinstance(one, MedganError):
-                refused.append(one)
-            else:
-                judged += one
-            bars.advance(task)
-    return judged, refused
-
-
-def _tell(
-    screen: Screen,
-    judged: Sequence[Judged],
-    album: Album | _Blind,
-    out: Path | None,
-    *,
-    model: str | None = None,
-    refused: Sequence[MedganError] = (),
-    alone: Sequence[str] = (),
-) -> None:
-    """Print the figures, write what was asked for, and refuse at the end what was refused."""
-    from medgan.evaluation.document import to_document
-
-    if judged:
-        document = to_document(judged, model=model, left_out=_left_out(alone, refused))
-        if not screen.quiet:
-            from medgan.cli.evaluation_tables import say_figures
-
-            say_figures(screen, document, rows=None if screen.verbose else _ROWS)
-        _warn_of_subjects(screen, judged)
-
-        def write(page: Path) -> None:
-            from medgan.reports.evaluation import write_evaluation
-
-            write_evaluation(document, judged, page, cases=album.cases)
-
-        _write(screen, document, write, out)
-    _conclude(screen, alone, out, refused, of=len(refused) + len({one.name for one in judged}))
-
-
-def _left_out(unused: Sequence[str], refused: Sequence[MedganError]) -> list[str]:
-    return [*unused, *(f"{_name(error)}: {error.cause}" for error in refused)]
-
-
-def _warn_of_subjects(screen: Screen, results: Sequence[Judged] | Sequence[Seen]) -> None:
-    for one in results:
-        for text in one.warnings:
-            screen.warn(f"{one.name}: {text}")
-
-
-def _write(
-    screen: Screen, document: Mapping[str, Any], write_page: Callable[[Path], None], out: Path | None
-) -> None:
-    """Figures and page into a folder, all or none of them, where one was asked for."""
-    if out is None:
-        return
-    from medgan.evaluation.document import PAGE, write_figures
-    from medgan.files import whole_folder
-
-    with whole_folder(out) as folder:
-        write_figures(document, folder)
-        write_page(folder / PAGE)
-    screen.say(f"Report: {out / PAGE}")
-
-
-def _conclude(
-    screen: Screen, unused: Sequence[str], out: Path | None, refused: Sequence[MedganError], *, of: int
-) -> None:
-    """What was left out, the notice, and what was refused of how many subjects."""
-    _warn_of(screen, unused, told=out)
-    screen.say(NOTICE)
-    _refuse(screen, refused, of=of)
-
-
-def _warn_of(screen: Screen, texts: Sequence[str], *, told: Path | None) -> None:
-    """What was left out: some of it where it is much."""
-    shown = texts if screen.verbose else texts[:_ALONE]
-    for text in shown:
-        screen.warn(text)
-    if len(shown) < len(texts):
-        where = "--verbose" if told is None else f"--verbose, and in {told / 'metrics.json'}"
-        screen.warn(f"{len(texts) - len(shown)} more scans were left out (all with {where})")
-
-
-def _name(error: MedganError) -> str:
-    from medgan.scans.shown_paths import shown_path
-
-    return Path(shown_path(error.file)).name if error.file is not None else "a subject"
-
-
-def _refuse(screen: Screen, refused: Sequence[MedganError], *, of: int) -> None:
-    if not refused:
-        return
-    if of == 1:
-        raise refused[0]
-    screen.refusals(refused)
-    rest = "nothing was compared" if len(refused) == of else "the figures are of the others"
-    raise InputRefusedError(
-        f"{len(refused)} of {of} subjects were refused, as listed; {rest}",
-        remedy="Give the same command again once they are mended.",
-    )

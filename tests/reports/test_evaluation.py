@@ -17,7 +17,8 @@ from PIL import Image
 from medgan.evaluation import judge
 from medgan.evaluation.document import to_document
 from medgan.evaluation.judging import Judged
-from medgan.reports.evaluation import Album, charts, write_evaluation
+from medgan.reports.evaluation import charts, write_evaluation
+from medgan.reports.evaluation_album import Album
 from medgan.scans import Scan, read_nifti
 
 
