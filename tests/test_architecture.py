@@ -18,7 +18,6 @@ FLOORS = [
         "archives",
         "plain_yaml",
         "texts",
-        "recipe_changes",
         "devices",
         "machine",
         "memory",
