@@ -32,7 +32,8 @@ bench: $(VENV)/.installed  ## Time, memory and quality beside references and the
 	"$(BIN)/python" pipelines/benchmarks/synthesis.py --json medgan-bench/synthesis.json
 	"$(BIN)/python" pipelines/benchmarks/quality.py --json medgan-bench/quality.json
 
-soak: $(VENV)/.installed  ## Kill -9 two hundred times; memory over 200 volumes and 2,000 steps (about half an hour)
+soak: $(VENV)/.installed-dev  ## Long trainings; kill -9 two hundred times; memory over 200 volumes and 2,000 steps (forty minutes)
+	"$(BIN)/python" -m pytest -q -m long
 	"$(BIN)/python" pipelines/benchmarks/crash_soak.py
 	"$(BIN)/python" pipelines/benchmarks/memory_soak.py
 

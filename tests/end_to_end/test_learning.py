@@ -90,12 +90,18 @@ def correlations(run: Path, person: int) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("recipe", "changes", "brain"),
     [
-        pytest.param("slices", (*FLAT, *UNPAIRED, "sampling.slab=1"), 0.25, id="2D"),
+        pytest.param("slices", (*FLAT, *UNPAIRED, "sampling.slab=1"), 0.25, id="2D", marks=pytest.mark.long),
         pytest.param(
             "slices", (*FLAT, *UNPAIRED, "sampling.slab=3", "training.steps_per_epoch=400"), 0.1, id="2.5D"
         ),
-        pytest.param("volumes", (*SOLID, *UNPAIRED), 0.1, id="3D"),
-        pytest.param("slices", (*FLAT, *SIMULATED, "sampling.slab=1"), 0.25, id="2D with simulated pairs"),
+        pytest.param("volumes", (*SOLID, *UNPAIRED), 0.1, id="3D", marks=pytest.mark.long),
+        pytest.param(
+            "slices",
+            (*FLAT, *SIMULATED, "sampling.slab=1"),
+            0.25,
+            id="2D with simulated pairs",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_held_out_head_gets_its_t2w_in_the_right_polarity(
