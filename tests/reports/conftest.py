@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of pages: told what to do over a pipe (DevTools protocol), so nothing listens."""
+"""What reads pages: a parser, and a headless Chromium, told what to do over a pipe (DevTools), so nothing listens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,50 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+
+
+class Page(HTMLParser):
+    """Counts what is opened and not closed, and keeps what there is and every attribute that could load something.
+
+    Attributes:
+        tags: of all elements.
+        loads: values of attributes that load.
+    """
+
+    _VOID = ("meta", "img", "br", "wbr", "line", "polyline", "circle", "path", "link", "input")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Of an element that ends later, or never."""
+        self.tags.add(tag)
+        self.loads += [
+            value or "" for key, value in attrs if key in ("src", "href", "srcset", "action", "data")
+        ]
+        if tag not in self._VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Of an element that ends at once."""
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Of an element."""
+        if tag not in self._VOID:
+            assert self._open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def wellformed() -> type[Page]:
+    """Parses a page, which must be well-formed."""
+    return Page
+
 
 _CALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SECONDS = 60.0

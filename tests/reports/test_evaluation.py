@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,32 +48,14 @@ def page(tmp_path: Path, judged: list[Judged], album: Album, left_out: list[str]
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-class _Wellformed(HTMLParser):
-    VOID = ("meta", "img", "br", "wbr", "line", "polyline", "circle", "path", "link")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.loads: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "data")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
-def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path, made: Callable[..., Scan]) -> None:
+def test_the_page_is_well_formed_and_loads_nothing(
+    wellformed: Any, tmp_path: Path, made: Callable[..., Scan]
+) -> None:
     album = Album()
     text = page(
         tmp_path, judged_with(album, made, [0.1, 0.4, 0.2]), album, ["sub-9: no reference of that name"]
     )
-    parser = _Wellformed()
-    parser.feed(text)
-    assert parser.open == []
+    parser = wellformed(text)
     assert len(parser.loads) == 3 * (4 * 4 + 1)
     assert all(load.startswith("data:image/png;base64,") for load in parser.loads)
     assert not re.search(r"https?:|url\(|@import|<script", text)

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -95,29 +94,9 @@ def page(heads: tuple[Scan, Scan], tmp_path_factory: pytest.TempPathFactory) -> 
     return write(path, source, result, warnings=("this model <expects> T1w",), uncertainty=spread)
 
 
-class _Wellformed(HTMLParser):
-    VOID = ("meta", "img", "br", "wbr", "line", "path", "link", "input")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.loads: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "data")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
-def test_the_page_is_well_formed_and_loads_nothing(page: Path) -> None:
+def test_the_page_is_well_formed_and_loads_nothing(wellformed: Any, page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    parser = _Wellformed()
-    parser.feed(text)
-    assert parser.open == []
+    parser = wellformed(text)
     assert parser.loads
     assert all(load.startswith("data:image/png;base64,") for load in parser.loads)
     assert not re.search(r"https?:|url\(|@import", text)

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -48,31 +47,9 @@ def page(tmp_path: Path, **changes: Any) -> str:
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-class _Wellformed(HTMLParser):
-    VOID = ("meta", "img", "br", "input", "line", "path")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.loads: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.loads += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "data")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:
+def test_the_page_is_well_formed_and_loads_nothing(wellformed: Any, tmp_path: Path) -> None:
     text = page(tmp_path)
-    parser = _Wellformed()
-    parser.feed(text)
-    assert parser.open == []
+    parser = wellformed(text)
     assert len(parser.loads) == 3
     assert all(load.startswith("data:image/") for load in parser.loads)
     assert not re.search(r"https?:|url\(|@import", text)
