@@ -36,6 +36,8 @@ class Found:
             Of DICOM it holds nothing that names the patient, though the path may.
         series: for DICOM, the series.
         refusal: why it cannot be read, where that is known already.
+        inherited: JSON files whose entries hold where the one beside it says nothing, the nearest first (BIDS,
+            inheritance principle).
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Found:
     stem: str
     series: Series | None = None
     refusal: MedganError | None = None
+    inherited: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ class Hints:
     Attributes:
         contrast: `t1`, `t2` or None where nothing tells.
         facts: `echo_time`, `repetition_time`, `inversion_time` in ms, `field_strength` in T, `modality`, and
-            `synthetic: True` where the image says that it was made by a model; each only where known.
+            `synthetic: True` where the image says that it was made by a model, `skull_stripped`; each only where
+            known.
         warnings: what a user should know, one sentence each.
     """
 
@@ -37,20 +39,25 @@ class Hints:
     warnings: tuple[str, ...] = ()
 
 
-def hints_for(path: Path, *, sidecar: Path | None = None, description: str = "") -> Hints:
+def hints_for(
+    path: Path, *, sidecar: Path | None = None, inherited: Sequence[Path] = (), description: str = ""
+) -> Hints:
     """Judge an image by its name, its sidecar and the description in its header.
 
     Args:
         path: the image; only its name is looked at.
         sidecar: the BIDS JSON that would lie beside it (times in seconds, as BIDS has them).
+        inherited: JSON files whose entries hold where that one says nothing, the nearest first.
         description: NIfTI's `descrip`, or a PNG's description.
     """
-    content, warnings = read_sidecar(sidecar) if sidecar is not None else ({}, ())
+    content, warnings = read_sidecars([*([sidecar] if sidecar is not None else []), *inherited])
     facts: dict[str, Any] = {
         ours: 1000.0 * value for theirs, ours in _TIMES.items() if (value := _positive(content.get(theirs)))
     }
     if strength := _positive(content.get("MagneticFieldStrength")):
         facts["field_strength"] = strength
+    if isinstance(content.get("SkullStripped"), bool):
+        facts["skull_stripped"] = content["SkullStripped"]
     if content.get("Modality") in ("MR", "CT", "PT"):
         facts["modality"] = content["Modality"]
         if content["Modality"] != "MR":
@@ -109,6 +116,17 @@ def _positive(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) and number > 0 else None
+
+
+def read_sidecars(paths: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What several sidecars say together, of which the first has the last word; else as `read_sidecar`."""
+    content: dict[str, Any] = {}
+    warnings: tuple[str, ...] = ()
+    for path in reversed(paths):
+        said, told = read_sidecar(path)
+        content |= said
+        warnings += told
+    return content, warnings
 
 
 def read_sidecar(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,20 @@ _UNITS = {1: "metres", 3: "micrometres"}
 _CONVERT_AGAIN = "Copy the file again, or convert the original again."
 
 
-def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = False) -> Scan:
+def read_nifti(
+    path: Path,
+    *,
+    volume: int | None = None,
+    nan_to_zero: bool = False,
+    inherited: Sequence[Path] = (),
+) -> Scan:
     """Read one volume of a NIfTI-1 or NIfTI-2 file (`.nii`, `.nii.gz`, `.hdr`/`.img`; either byte order).
 
     Args:
         path: the file; of a pair either one.
         volume: which volume of a file with several, counted from 0 over all axes after the third.
         nan_to_zero: take NaN and infinite voxels as 0, with a warning, instead of refusing them.
+        inherited: as in `Found`.
 
     Returns:
         A scan whose voxels are scaled by `scl_slope` and `scl_inter`, and whose affine is nibabel's: the
@@ -62,7 +70,8 @@ def read_nifti(path: Path, *, volume: int | None = None, nan_to_zero: bool = Fal
     )
     suffix = nifti_suffix(path)
     stem = path.name.removesuffix(suffix)
-    hints = hints_for(path, sidecar=path.with_name(stem + ".json"), description=description_of(header))
+    sidecar = path.with_name(stem + ".json")
+    hints = hints_for(path, sidecar=sidecar, inherited=inherited, description=description_of(header))
     facts = {
         "dtype": str(stored.raw.dtype.newbyteorder("=")),
         "volumes": stored.volumes,

@@ -133,7 +133,12 @@ def _read(found: Found, reading: Reading) -> Scan:
     if found.kind == "picture":
         scan = read_picture(found.path)
     else:
-        scan = read_nifti(found.path, volume=reading.volume, nan_to_zero=reading.nan_to_zero)
+        scan = read_nifti(
+            found.path,
+            volume=reading.volume,
+            nan_to_zero=reading.nan_to_zero,
+            inherited=found.inherited,
+        )
     return replace(scan, source=replace(scan.source, stem=found.stem))
 
 

@@ -121,3 +121,13 @@ def test_a_sidecar_of_another_modality_is_told(tmp_path: Path) -> None:
     )
     (tmp_path / "a.json").write_text('{"Modality": "MR"}')
     assert hints_for(Path("a.nii"), sidecar=tmp_path / "a.json").warnings == ()
+
+
+def test_entries_of_a_json_further_up_hold_where_the_nearer_ones_say_nothing(tmp_path: Path) -> None:
+    said = {"a.json": {"EchoTime": 0.003}, "near.json": {"EchoTime": 0.1, "InversionTime": 1}}
+    said["far.json"] = {"InversionTime": 2, "RepetitionTime": 2}
+    for name, content in said.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    above = [tmp_path / "near.json", tmp_path / "far.json"]
+    facts = hints_for(Path("a.nii"), sidecar=tmp_path / "a.json", inherited=above).facts
+    assert facts == {"echo_time": 3, "repetition_time": 2000, "inversion_time": 1000}
