@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import shutil
 import sys
@@ -240,3 +242,36 @@ def medgan(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
         return Outcome(int(code), said.out, said.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def bids_set(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a raw BIDS data set: `bids_set(root, "sub-01/anat/sub-01_T1w.nii.gz", ...)`; other files hold `{}`."""
+    heads = tmp_path_factory.mktemp("bids-heads")
+    known = {
+        (contrast, ending): write_head(heads / f"{contrast}{ending}", contrast, 1)
+        for contrast in ("t1", "t2")
+        for ending in (".nii", ".nii.gz")
+    }
+    for path in known.values():  # a converter's header tells the unit, and the validator misses it
+        image = nibabel.load(path)
+        image.header.set_xyzt_units("mm")
+        path.write_bytes(image.to_bytes() if path.suffix == ".nii" else gzip.compress(image.to_bytes()))
+
+    def make(root: Path, *paths: str, **description: object) -> Path:
+        root.mkdir(parents=True)
+        about = {"Name": "Heads", "BIDSVersion": "1.10.0", **description}
+        (root / "dataset_description.json").write_text(json.dumps(about), encoding="utf-8")
+        (root / "README").write_text(
+            "Heads that code made, which no scanner has seen. " * 4, encoding="utf-8"
+        )
+        for path in paths:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            ending = ".nii.gz" if path.endswith(".gz") else ".nii"
+            if path.endswith(ending):
+                shutil.copy(known["t2" if "T2w" in path else "t1", ending], root / path)
+            else:
+                (root / path).write_text("{}", encoding="utf-8")
+        return root
+
+    return make

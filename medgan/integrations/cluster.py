@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import ResourceError, UsageError
-from medgan.files import marked, remove_leftovers
+from medgan.files import marked
 from medgan.integrations.dispatch import Dispatch
 from medgan.integrations.ledger import Ledger
 from medgan.integrations.protocol import Greeting, With
@@ -27,6 +27,7 @@ from medgan.models import Model
 from medgan.models.catalogue import name_of
 from medgan.synthesis.inputs import Input
 from medgan.synthesis.members import Result, refuse_several
+from medgan.synthesis.place import clean_place, open_place
 from medgan.synthesis.terms import Terms
 
 _LOUD = ("distributed", "tornado", "asyncio", "bokeh")
@@ -168,14 +169,13 @@ def synthesize_on(
         uncertainty=terms.maps,
         threads=threads,
     )
-    with marked(folder) as mark:
-        remove_leftovers(folder)
+    with open_place(inputs, terms, model), marked(folder) as mark:
         greeting = Greeting(using=using, mark=mark, seen=_some(inputs, terms))
         try:
             with cluster as client:
                 yield from Dispatch(client, Ledger(inputs, terms), terms, greeting, say, warn).results()
         finally:
-            remove_leftovers(folder)  # of workers that were killed
+            clean_place(inputs, terms.destination)  # of workers that were killed
 
 
 def _some(inputs: Sequence[Input], terms: Terms) -> tuple[tuple[Path, int], ...]:

@@ -34,6 +34,7 @@ def build_sidecar(
     device: str,
     warnings: Sequence[str] = (),
     skull_stripped: bool | None = None,
+    spatial_reference: str = "orig",
     extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the JSON beside a synthetic image says, as a plain dictionary.
@@ -50,6 +51,7 @@ def build_sidecar(
         device: such as `cpu` or `cuda:0`.
         warnings: what the user was warned of.
         skull_stripped: left out where it is not known.
+        spatial_reference: the image whose grid the result lies on, by its BIDS URI; its own, where none is given.
         extra: further entries for the `Medgan` object.
 
     Raises:
@@ -61,7 +63,7 @@ def build_sidecar(
         "Description": f"Synthetic {there} image made from a {here} image by medgan, an image-to-image "
         "translation model. Not acquired by a scanner. Research only; not for diagnosis.",
         "Sources": [called or source_name(source)],
-        "SpatialReference": "orig",
+        "SpatialReference": spatial_reference,
         "SkullStripped": skull_stripped,
         "SyntheticData": True,
         "Medgan": {
@@ -101,9 +103,14 @@ def source_name(source: Source) -> str:
         description = folder / "dataset_description.json"
         if kind_of(description) == "file":
             if _is_raw(description):
-                return f"bids:raw:{absolute.relative_to(folder).as_posix()}"
+                return bids_uri(absolute, folder)
             break
     return absolute.name
+
+
+def bids_uri(path: Path, raw: Path) -> str:
+    """What derivatives call a file of the raw data set at `raw`, whose `DatasetLinks` say where that is."""
+    return f"bids:raw:{path.relative_to(raw).as_posix()}"
 
 
 def _is_raw(description: Path) -> bool:

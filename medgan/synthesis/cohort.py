@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
-from medgan.files import remove_leftovers
 from medgan.scans.reading import Reading
 from medgan.synthesis.destination import Destination
 from medgan.synthesis.inputs import Input
 from medgan.synthesis.members import Beside, Result, make, refuse_several
 from medgan.synthesis.naming import Names
+from medgan.synthesis.place import open_place
 from medgan.synthesis.synthesizer import Synthesizer
 from medgan.synthesis.terms import Terms
 from medgan.synthesis.together import at_once, overlapped
@@ -46,12 +46,12 @@ def synthesize_each(
     )
     names = Names(terms)
     refuse_several(inputs, destination)
-    remove_leftovers(destination.folder)
 
     def made(one: Input, beside: Beside) -> Iterator[Result]:
         return make(one, synthesizer, terms, name=lambda _, scan: names.give(scan), beside=beside)
 
     count = at_once(synthesizer.device.device, len(inputs))
-    if count > 1:
-        synthesizer.settle()
-    yield from overlapped(inputs, made, count=count)
+    with open_place(inputs, terms, synthesizer.model):
+        if count > 1:
+            synthesizer.settle()
+        yield from overlapped(inputs, made, count=count)

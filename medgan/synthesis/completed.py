@@ -59,7 +59,14 @@ def input_digest(files: Mapping[Path, str], reading: Reading, *, asked: Any = No
 
 
 def origin_digest(
-    found: Found, reading: Reading, *, place: Path, origin: Path, contents: str, nameless: bool
+    found: Found,
+    reading: Reading,
+    *,
+    place: Path,
+    origin: Path,
+    contents: str,
+    nameless: bool,
+    raw: Path | None = None,
 ) -> str:
     """SHA-256 of which scan it is, whatever its voxels: a series by its UID, a file by its path.
 
@@ -71,6 +78,7 @@ def origin_digest(
         contents: of `contents_digest`.
         nameless: whether the result names no one: then it is known by its contents, lest a guess at the name could
             be checked.
+        raw: the root of the BIDS data set that it is of, whose files may be links to where they are kept.
     """
     if nameless:
         which = contents
@@ -78,6 +86,8 @@ def origin_digest(
         which = found.series.uid
     elif place != origin:
         which = f"{origin.resolve()}!{found.path.relative_to(place).as_posix()}"
+    elif raw is not None:
+        which = f"{raw.resolve()}!{found.path.relative_to(raw).as_posix()}"
     else:
         which = str(found.path.resolve())
     chosen = json.dumps([which, reading.volume, reading.echo, nameless])
@@ -119,4 +129,4 @@ def _files_of(found: Found) -> list[Path]:
     path = found.path
     stem = path.name.removesuffix(nifti_suffix(path) or path.suffix)
     beside = [path.with_name(stem + suffix) for suffix in _BESIDE]
-    return [path, *(file for file in beside if file != path and file.is_file())]
+    return [path, *(file for file in (*beside, *found.inherited) if file != path and file.is_file())]

@@ -13,8 +13,9 @@ from medgan.contrasts import contrast
 from medgan.errors import InputRefusedError, UsageError
 from medgan.files import kind_of
 from medgan.scans.marks import MAPS, PREVIEW
-from medgan.scans.naming import output_stem
+from medgan.scans.naming import bids_folder, output_stem
 from medgan.scans.reading import Reading, as_folder, reference_series
+from medgan.synthesis.derivative import check_place
 
 if TYPE_CHECKING:  # pydicom takes its time, and most results are NIfTI
     from medgan.scans.deidentification import Deidentifier
@@ -27,6 +28,7 @@ _EXTRA_SUFFIX: dict[Extra, str] = {"preview": PREVIEW, "report": ".html"}
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ALL_SUFFIXES = (*_NIFTI_SUFFIXES, ".png")
 _LONGEST_NAME = 255  # bytes, on all usual file systems
+_ERROR_MAP = "errormap"  # BIDS has no suffix for it, and T2w would say that it is an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class Destination:
         reference: the DICOM series that a NIfTI input belongs to, for `dicom`.
         deidentifier: takes the identity out of DICOM results.
         extras: what is wanted beside each image, to look at.
+        raw: the root of the raw BIDS data set that the scans are of; `out` is then a derivative of it, in which
+            results lie as their scans do there.
     """
 
     out: Path
@@ -46,6 +50,7 @@ class Destination:
     reference: Series | None = None
     deidentifier: Deidentifier | None = None
     extras: tuple[Extra, ...] = ()
+    raw: Path | None = None
 
     @property
     def is_file(self) -> bool:
@@ -56,6 +61,11 @@ class Destination:
     def folder(self) -> Path:
         """The folder that results are written into."""
         return self.out.parent if self.is_file else self.out
+
+    def folder_of(self, stem: str) -> Path:
+        """The folder that the result of a scan of that name is written into: as BIDS has it, in a derivative."""
+        below = None if self.raw is None else bids_folder(stem)
+        return self.folder if below is None else self.folder / below
 
 
 @contextlib.contextmanager
@@ -68,11 +78,12 @@ def open_destination(
     deidentify: bool = False,
     force: bool = False,
     extras: Sequence[Extra] = (),
+    raw: Path | None = None,
 ) -> Iterator[Destination]:
     """A destination whose reference is found, as long as the block lasts.
 
     Args:
-        out, wanted, extras: as in `Destination`.
+        out, wanted, extras, raw: as in `Destination`.
         reference: a DICOM folder or file, or a zip archive.
         series: SeriesInstanceUID or SeriesNumber, to choose among the series of the reference.
         deidentify: take the identity out of DICOM results; all of one destination by one key.
@@ -81,16 +92,19 @@ def open_destination(
     Raises:
         InputRefusedError: the reference cannot be read, or is synthetic.
         UsageError: it is no DICOM series; or `out` is a file where a folder is needed, or does not go with
-            the format.
+            the format; or it cannot be a derivative of `raw`.
     """
     _refuse_file_for_folder(out)
-    formats_for("nifti", wanted, out)
+    formats = formats_for("nifti", wanted, out)
+    if raw is not None:
+        _refuse_unfit_for_bids(out, formats)
+        check_place(out, raw)
     deidentifier = None
     if deidentify:
         from medgan.scans.deidentification import Deidentifier
 
         deidentifier = Deidentifier()
-    plain = Destination(out=out, wanted=wanted, deidentifier=deidentifier, extras=tuple(extras))
+    plain = Destination(out=out, wanted=wanted, deidentifier=deidentifier, extras=tuple(extras), raw=raw)
     if reference is None:
         yield plain
         return
@@ -165,9 +179,10 @@ def plan_outputs(
             plan, maps={one: out.with_name(f"{name}_desc-medgan{MAPS[one]}.nii.gz") for one in MAPS if maps}
         )
     name = output_stem(stem, source_contrast=source_contrast, target=target)
-    there = contrast(target).label
+    there, out = contrast(target).label, destination.folder_of(stem)
+    of_map = there if destination.raw is None else _ERROR_MAP
     beside = {
-        one: out / f"{name.removesuffix(f'_{there}')}{MAPS[one]}_{there}.nii.gz" for one in MAPS if maps
+        one: out / f"{name.removesuffix(f'_{there}')}{MAPS[one]}_{of_map}.nii.gz" for one in MAPS if maps
     }
     suffixes = (".nii.gz", *(_EXTRA_SUFFIX[one] for one in destination.extras))
     longest = max(
@@ -227,6 +242,20 @@ def _refuse_file_for_folder(out: Path) -> None:
             "is a file, and results need a folder or a name that ends in .nii.gz, .nii or .png",
             file=out,
             remedy="Give another --out.",
+        )
+
+
+def _refuse_unfit_for_bids(out: Path, formats: Sequence[Format]) -> None:
+    if formats != ("nifti",):
+        raise UsageError(
+            "a BIDS data set holds MR images as NIfTI",
+            remedy="Leave out --format, or --bids for other formats.",
+        )
+    if _format_named_by(out) is not None:
+        raise UsageError(
+            "is the name of an image, and a data set is a folder",
+            file=out,
+            remedy="Give a folder as --out, or leave it out: BIDS_ROOT/derivatives/medgan is taken.",
         )
 
 

@@ -302,5 +302,6 @@ class _Work:
                 origin=member.origin,
                 contents=contents,
                 nameless=named.called.source is not None,
+                raw=self.terms.destination.raw,
             ),
         )

@@ -22,7 +22,7 @@ from medgan.scans.sidecar import source_name
 from medgan.synthesis.destination import Destination, Plan, plan_outputs
 from medgan.synthesis.terms import Terms
 
-_BIDS = re.compile(r"sub-[A-Za-z0-9]+(_|$)")
+_BIDS = re.compile(r"sub-[A-Za-z0-9+]+(_|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,8 @@ def call(found: Found, destination: Destination, *, contents: Callable[[], str])
     Its own name, unless that gives away the patient as far as is known: by the series of `--reference`, or by a
     JSON beside the image that holds PatientName, PatientID or the like. De-identified results keep names that
     begin as BIDS has it (`sub-01_...`) alone, and their sidecars none. Others are called `image-1a2b3c4d`, or
-    `series004-1a2b3c4d` after the number of a DICOM series, by the first letters of the checksum.
+    `series004-1a2b3c4d` after the number of a DICOM series, by the first letters of the checksum. A derivative of a
+    BIDS data set has the labels of that data set, which are its own to choose.
 
     Args:
         found: the scan.
@@ -161,6 +162,8 @@ def _ways_to_call(scan: Nameable) -> Iterator[Called]:
 
 
 def _gives_away(found: Found, destination: Destination) -> bool:
+    if destination.raw is not None:
+        return False
     told = identifiers(destination.reference.files) if destination.reference is not None else frozenset()
     if found.series is None:
         told |= told_identifiers(read_sidecar(_sidecar(found.path))[0])

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from medgan import __version__
 from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import whole_folder
+from medgan.preparation.stripped import is_skull_stripped
 from medgan.reports.figures import MARK
 from medgan.scans import build_sidecar, contact_sheet, write_nifti, write_picture, write_sidecar
 from medgan.scans.marks import is_synthetic_image
-from medgan.scans.scan import Source
+from medgan.scans.scan import Scan, Source
+from medgan.scans.sidecar import bids_uri
 from medgan.synthesis.completed import digest_of
 from medgan.synthesis.destination import Destination, Plan, extra_names
 from medgan.synthesis.naming import Called
@@ -91,6 +93,10 @@ def write_outputs(
     if synthetic.maps is not None:
         _write_maps(synthetic, synthetic.maps, plan)
     entries = _entries(synthetic, by, called, digests)
+    if destination.raw is not None:
+        entries["called"] = entries["spatial_reference"] = bids_uri(
+            synthetic.scan.source.path, destination.raw
+        )
     if synthetic.maps is not None:
         entries["extra"]["Uncertainty"] = _told_of(synthetic.maps, plan)
     beside = (*plan.images.values(), *plan.maps.values())
@@ -112,6 +118,7 @@ def _entries(synthetic: Synthetic, by: Synthesizer, called: Called, digests: Dig
         "preparation": synthetic.record,
         "device": str(by.device.device),
         "warnings": [called.in_words(text) for text in synthetic.warnings],
+        "skull_stripped": _skull_stripped(synthetic.source),
         "extra": {
             "Engine": by.translator.engine,
             "IntensityRange": synthetic.range.model_dump(),
@@ -120,6 +127,14 @@ def _entries(synthetic: Synthetic, by: Synthesizer, called: Called, digests: Dig
             "OriginSHA256": digests.origin,
         },
     }
+
+
+def _skull_stripped(scan: Scan) -> bool | None:
+    """What the sidecar of a scan says of it, else what its voxels show; of a slice nothing."""
+    said: bool | None = scan.source.facts.get("skull_stripped")
+    if said is not None or min(scan.voxels.shape) < 2:
+        return said
+    return is_skull_stripped(scan.voxels, spacing=scan.spacing)
 
 
 def _write_maps(synthetic: Synthetic, maps: Maps, plan: Plan) -> None:

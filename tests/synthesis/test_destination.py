@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medgan.errors import UsageError
+from medgan.scans.marks import is_map
 from medgan.scans.naming import output_stem
-from medgan.synthesis.destination import Destination, formats_for
+from medgan.synthesis.destination import Destination, formats_for, open_destination, plan_outputs
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,7 @@ from medgan.synthesis.destination import Destination, formats_for
         ("scan", "t1", "scan_desc-medganFromT2w_T1w"),
         ("sub-01_T1w", "t2", "sub-01_desc-medganFromT1w_T2w"),
         ("sub-01_ses-2_run-3_T1w", "t2", "sub-01_ses-2_run-3_desc-medganFromT1w_T2w"),
+        ("sub-a+b_T1w", "t2", "sub-a+b_desc-medganFromT1w_T2w"),
         ("sub-01_T2w", "t1", "sub-01_desc-medganFromT2w_T1w"),
         ("sub-01_PDw", "t2", "sub-01_PDw_desc-medganFromT1w_T2w"),
         ("patient_T1w", "t2", "patient_T1w_desc-medganFromT1w_T2w"),
@@ -61,3 +64,34 @@ def test_a_folder_that_ends_like_a_file_is_still_a_folder(tmp_path: Path) -> Non
 def test_a_format_against_the_name_is_refused() -> None:
     with pytest.raises(UsageError, match="--format png"):
         formats_for("nifti", "png", Path("x.nii.gz"))
+
+
+@pytest.mark.parametrize(
+    ("stem", "folder"),
+    [
+        ("sub-01_T1w", "sub-01/anat"),
+        ("sub-01_ses-2_run-3_T1w", "sub-01/ses-2/anat"),
+        ("sub-a+b_acq-x_T1w", "sub-a+b/anat"),
+    ],
+)
+def test_results_of_a_bids_data_set_lie_as_their_scans_do_there(
+    stem: str, folder: str, tmp_path: Path
+) -> None:
+    assert Destination(out=tmp_path, raw=tmp_path / "raw").folder_of(stem) == tmp_path / folder
+    assert Destination(out=tmp_path).folder_of(stem) == tmp_path
+
+
+def test_maps_of_the_error_are_not_called_images_in_a_derivative(tmp_path: Path) -> None:
+    destination = Destination(out=tmp_path, raw=tmp_path / "raw")
+    plan = plan_outputs("sub-01_T1w", "nifti", destination, source_contrast="t1", target="t2", maps=True)
+    assert {path.name for path in plan.maps.values()} == {
+        "sub-01_desc-medganFromT1wUncertainty_errormap.nii.gz",
+        "sub-01_desc-medganFromT1wBound90_errormap.nii.gz",
+    }
+    assert all(is_map(path.name) for path in plan.maps.values())
+
+
+@pytest.mark.parametrize(("out", "wanted"), [("t2.nii.gz", None), ("out", "png"), ("out", "dicom")])
+def test_a_derivative_is_a_folder_of_nifti(out: str, wanted: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError), open_destination(tmp_path / out, wanted=wanted, raw=tmp_path / "raw"):
+        pass
