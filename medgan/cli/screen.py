@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any, TypeVar
@@ -82,6 +83,15 @@ class Screen:
     def device(self, choice: DeviceChoice) -> None:
         """Which device is used, and why."""
         self.say(f"Device: {choice.device} ({choice.reason})")
+
+    @contextlib.contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """A word on what takes its time, as long as the block lasts, where a person is watching."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status(text):
+            yield
 
     def progress(self) -> Progress:
         """Progress bars with the time left; they vanish when done, and are not drawn when quiet."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
+from medgan.cli.bids import look_for_missing, refuse_with_bids, refuse_without_bids, tell_plan
 from medgan.cli.results import refuse, refuse_at_once, show
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.contrasts import contrast
@@ -31,12 +32,14 @@ Examples:
   medgan synthesize SLICES_FOLDER --target t1 --model run -o out --format png
   medgan synthesize scan.nii.gz --target t2 -o t2.nii.gz --report --preview
   medgan synthesize SCANS_FOLDER --target t2 -o out --workers 4
+  medgan synthesize BIDS_ROOT --target t2 --bids --dry-run
 
 One input and an --out that ends in .nii.gz writes exactly that file. Otherwise each input gives
 STEM_desc-medganFromT1w_T2w.nii.gz in the folder --out (the working folder if not given), a PNG
 beside it where the input is a picture, and a JSON sidecar. --format dicom gives a folder
 STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and study. --report and
---preview put a page and a picture of the same name beside each result: both show the source, too."""
+--preview put a page and a picture of the same name beside each result: both show the source, too.
+--bids makes BIDS_ROOT/derivatives/medgan, a derivative data set of what sessions lack."""
 
 
 @click.command(epilog=_EPILOG)
@@ -103,6 +106,28 @@ STEM_desc-medganFromT1w_T2w with a derived MR series of the same patient and stu
     help="Pass over results that are complete, unchanged, and of the same input and model.",
 )
 @click.option(
+    "--bids",
+    is_flag=True,
+    help="INPUT is the root of a BIDS data set: make what its sessions lack, as a derivative (needs medgan[bids]).",
+)
+@click.option(
+    "--participant-label",
+    "--participant_label",
+    "participants",
+    multiple=True,
+    metavar="LABEL",
+    help="With --bids: of this participant alone, with or without sub-. May be repeated.",
+)
+@click.option(
+    "--session",
+    "--session-label",
+    "sessions",
+    multiple=True,
+    metavar="LABEL",
+    help="With --bids: of this session alone, with or without ses-. May be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="With --bids: say what would be made, and write nothing.")
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
@@ -132,6 +157,10 @@ def command(
     force: bool,
     uncertainty: bool,
     resume: bool,
+    bids: bool,
+    participants: tuple[str, ...],
+    sessions: tuple[str, ...],
+    dry_run: bool,
     workers: int | None,
     dask: str | None,
     device: str,
@@ -140,6 +169,20 @@ def command(
 ) -> None:
     """Make the missing contrast of scans: files, DICOM folders, folders of scans, or zip archives."""
     screen = Screen(quiet=quiet, verbose=verbose)
+    if bids:
+        refuse_with_bids(
+            {
+                "--format": wanted not in (None, "nifti"),
+                "--reference": reference,
+                "--deidentify": deidentify,
+                "--series": series,
+                "--echo": echo is not None,
+            }
+        )
+    else:
+        refuse_without_bids(
+            {"--participant-label": participants, "--session": sessions, "--dry-run": dry_run}
+        )
     if wanted != "dicom" and (reference is not None or deidentify):
         option = "--reference" if reference is not None else "--deidentify"
         raise UsageError(
@@ -153,31 +196,39 @@ def command(
         from medgan.integrations.cluster import require_dask
 
         require_dask()
+    missing = None
+    if bids:
+        missing = look_for_missing(screen, inputs, target, participants=participants, sessions=sessions)
+        if not missing.inputs:
+            return
     from medgan.scans.reading import Reading
-    from medgan.synthesis import find_inputs, open_destination
+    from medgan.synthesis import Terms, find_inputs, open_destination
 
     reading = Reading(series=None if reference else series, volume=volume, echo=echo, nan_to_zero=nan_to_zero)
     with open_destination(
-        out or Path(),
+        out or (Path() if missing is None else missing.default_out),
         wanted=cast("Literal['nifti', 'png', 'dicom'] | None", wanted),
         reference=reference,
         series=series,
         deidentify=deidentify,
         force=force,
         extras=cast("list[Literal['preview', 'report']]", [*["preview"] * preview, *["report"] * report]),
+        raw=missing.root if missing is not None else None,
     ) as destination:
-        scans = find_inputs(inputs, series=reading.series)
+        terms = Terms(
+            destination=destination, target=target, reading=reading, maps=uncertainty, resume=resume
+        )
+        if missing is not None and dry_run:
+            tell_plan(screen, missing, terms)
+            return
+        scans = find_inputs(inputs, series=reading.series) if missing is None else missing.inputs
         refuse_at_once(screen, scans)
         from medgan.models import load_model  # with torch, which takes a second
-        from medgan.synthesis import Terms
         from medgan.synthesis.synthesizer import known_errors
 
         loaded = load_model(_RUN if model is None and _RUN.is_dir() else model)
         loaded.check(target)
         known = known_errors(loaded, target) if uncertainty else None
-        terms = Terms(
-            destination=destination, target=target, reading=reading, maps=uncertainty, resume=resume
-        )
         results = _results(screen, scans, loaded, terms, device, force=force, workers=workers, dask=dask)
         if known is not None:
             screen.say(f"Uncertainty: {known.in_words}")

@@ -22,6 +22,6 @@ def output_stem(stem: str, *, source_contrast: str, target: str) -> str:
 
 
 def bids_folder(stem: str) -> PurePath | None:
-    """Where an anatomical image of that name lies in a BIDS data set: `sub-01/ses-2/anat`. None where it is no such name."""
+    """Where an anatomical image of that name lies in a BIDS data set (`sub-01/ses-2/anat`); None of other names."""
     named = _BIDS.match(stem)
     return None if named is None else PurePath(*filter(None, named.groups()), "anat")
