@@ -1,7 +1,9 @@
-"""A head on a grid in the world, stored along any axes, and where in the world the voxels of an image lie."""
+"""A head on a grid in the world, stored along any axes, and where its voxels lie; and where an archive may run."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import permutations, product
@@ -168,3 +170,34 @@ def scan_tests() -> Any:
         return module
 
     return load
+
+
+_PLUGINS = [
+    Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
+    Path("/usr/lib/orthanc/libOrthancDicomWeb.so"),
+]
+_PRIVATE = ("-rnp", "--fork", "--kill-child")
+"""A network and processes of its own: the namespace's first process takes all others along when it ends."""
+
+
+@pytest.fixture
+def private_network() -> list[str]:
+    """What to put before a command that starts an Orthanc, which listens on all addresses."""
+    if not (shutil.which("Orthanc") or Path("/usr/sbin/Orthanc").exists()):
+        pytest.skip("Orthanc is not installed (Debian: orthanc orthanc-dicomweb)")
+    unshare = shutil.which("unshare")
+    if (
+        unshare is None
+        or subprocess.run([unshare, *_PRIVATE, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no private network namespace can be made here (unshare -rnp)")
+    return [unshare, *_PRIVATE]
+
+
+@pytest.fixture
+def plugin() -> Path:
+    """Orthanc's DICOMweb plugin."""
+    found = next((path for path in _PLUGINS if path.exists()), None)
+    if found is None:
+        pytest.skip("Orthanc's DICOMweb plugin is not installed (Debian: orthanc-dicomweb)")
+    return found

@@ -8,6 +8,7 @@ Orthanc listens on all addresses, which here are the namespace's loopback alone.
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import fcntl
@@ -20,18 +21,26 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
-from pynetdicom import AE
 
 HTTP, DICOM, SECONDS = 8042, 4242, 30
 ROOT = f"http://127.0.0.1:{HTTP}"
 
 
 def main(series: Path, work: Path, plugin: str) -> None:
+    with orthanc(work, plugin):
+        answers = exchange(sorted(series.glob("*.dcm")), work)
+    (work / "answers.json").write_text(json.dumps(answers))
+
+
+@contextlib.contextmanager
+def orthanc(work: Path, plugin: str) -> Iterator[None]:
+    """An Orthanc that is reached on the loopback of this namespace, and knows `MEDGAN` alone."""
     raise_loopback()
     (work / "storage").mkdir()
     configuration = {
@@ -39,7 +48,7 @@ def main(series: Path, work: Path, plugin: str) -> None:
         "HttpPort": HTTP, "RemoteAccessAllowed": False, "DicomPort": DICOM, "DicomAet": "ORTHANC",
         "DicomCheckCalledAet": True, "DicomAlwaysAllowEcho": False, "DicomAlwaysAllowStore": False,
         "DicomModalities": {"known": ["MEDGAN", "127.0.0.1", 11112]}, "DicomCheckModalityHost": True,
-        "Plugins": [plugin], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        "Plugins": [plugin], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}, "StableAge": 1,
     }  # fmt: skip
     (work / "orthanc.json").write_text(json.dumps(configuration))
     with (work / "orthanc.log").open("wb") as log:
@@ -47,7 +56,7 @@ def main(series: Path, work: Path, plugin: str) -> None:
         server = subprocess.Popen([program, work / "orthanc.json"], stdout=log, stderr=log, cwd=work)
         try:
             wait_for(server)
-            answers = exchange(sorted(series.glob("*.dcm")), work)
+            yield
         finally:
             server.terminate()
             try:
@@ -55,7 +64,6 @@ def main(series: Path, work: Path, plugin: str) -> None:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-    (work / "answers.json").write_text(json.dumps(answers))
 
 
 def raise_loopback() -> None:
@@ -95,6 +103,8 @@ def exchange(files: list[Path], work: Path) -> dict[str, Any]:
 
 
 def associate(title: str) -> Any:
+    from pynetdicom import AE
+
     entity = AE(ae_title=title)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = SECONDS
     entity.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)

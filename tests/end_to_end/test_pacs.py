@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,39 +19,7 @@ from medgan.scans.dicom_writing import write_series
 from medgan.scans.scan import Scan, Source
 
 SESSION = Path(__file__).with_name("orthanc_session.py")
-PLUGINS = [
-    Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),
-    Path("/usr/lib/orthanc/libOrthancDicomWeb.so"),
-]
 DESCRIPTION = "SYNTHETIC T2w from T1w - NOT FOR DIAGNOSIS"
-
-
-#: A network and processes of its own: the namespace's first process takes all others along when it ends.
-PRIVATE = ("-rnp", "--fork", "--kill-child")
-
-
-@pytest.fixture
-def session() -> list[str]:
-    """The command that runs the session, but for its folders and the plugin; skips where a part of it is absent."""
-    pytest.importorskip("pynetdicom")
-    if not (shutil.which("Orthanc") or Path("/usr/sbin/Orthanc").exists()):
-        pytest.skip("Orthanc is not installed (Debian: orthanc orthanc-dicomweb)")
-    unshare = shutil.which("unshare")
-    if (
-        unshare is None
-        or subprocess.run([unshare, *PRIVATE, "true"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("no private network namespace can be made here (unshare -rnp)")
-    return [unshare, *PRIVATE, sys.executable, str(SESSION)]
-
-
-@pytest.fixture
-def plugin() -> Path:
-    """Orthanc's DICOMweb plugin."""
-    found = next((path for path in PLUGINS if path.exists()), None)
-    if found is None:
-        pytest.skip("Orthanc's DICOMweb plugin is not installed (Debian: orthanc-dicomweb)")
-    return found
 
 
 def derived(folder: Path, deidentifier: Deidentifier | None) -> list[Path]:
@@ -82,12 +49,13 @@ def split(file: Path) -> tuple[pydicom.Dataset, bytes]:
 @pytest.mark.robustness("dicom-out-pacs")
 @pytest.mark.parametrize("deidentified", [False, True])
 def test_orthanc_takes_the_series_and_gives_it_back_byte_for_byte(
-    deidentified: bool, session: list[str], plugin: Path, tmp_path: Path
+    deidentified: bool, private_network: list[str], plugin: Path, tmp_path: Path
 ) -> None:
     files = derived(tmp_path, Deidentifier() if deidentified else None)
     work = tmp_path / "work"
     work.mkdir()
-    command = [*session, tmp_path / "out", work, plugin]
+    pytest.importorskip("pynetdicom")
+    command = [*private_network, sys.executable, SESSION, tmp_path / "out", work, plugin]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     answers: dict[str, Any] = json.loads((work / "answers.json").read_text())
