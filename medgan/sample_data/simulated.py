@@ -11,19 +11,17 @@ import numpy as np
 
 from medgan import __version__
 from medgan.contrasts import contrast
-from medgan.errors import InputRefusedError, UsageError
-from medgan.evaluation import canonical_voxels
+from medgan.errors import UsageError
 from medgan.files import whole_folder, write_json
+from medgan.sample_data.label_maps import label_maps, read_label_map
 from medgan.sample_data.writing import made_scan, write_dicom, write_pictures
-from medgan.scans import find_scans, read_nifti, write_nifti
+from medgan.scans import write_nifti
 from medgan.scans.scan import Scan
 from medgan.simulation import (
     Anatomy,
-    Head,
     SequenceSettings,
     Variety,
     VolumePair,
-    labelled_head,
     procedural_head,
     simulate_volume,
 )
@@ -148,45 +146,6 @@ def _subjects(simulation: Simulation) -> list[Subject]:
     return subjects
 
 
-def label_maps(path: Path) -> list[Path]:
-    """The label maps of a folder and of those below it, in natural order, or the one file.
-
-    Raises:
-        InputRefusedError: there is none.
-    """
-    maps = [found.path for found in find_scans(path) if found.kind == "nifti"]
-    if not maps:
-        raise InputRefusedError(
-            "holds no label maps", file=path, remedy="Give a folder of NIfTI files (.nii, .nii.gz)."
-        )
-    return maps
-
-
-def read_label_map(path: Path, *, seed: int) -> Head:
-    """The head of a label map in a NIfTI file, in any orientation.
-
-    Raises:
-        InputRefusedError: it is damaged, its voxels are not cubes, or it is no label map of a head.
-    """
-    scan = read_nifti(path)
-    voxels = canonical_voxels(scan)
-    if max(scan.spacing) > 1.02 * min(scan.spacing):
-        raise InputRefusedError(
-            f"has voxels of {' x '.join(f'{side:.3g}' for side in scan.spacing)} mm, which are no cubes",
-            file=path,
-            remedy="Resample the label map to cubic voxels by nearest neighbour.",
-        )
-    labels = voxels.astype(np.int32)
-    if not np.array_equal(labels, voxels):
-        raise InputRefusedError(
-            "has voxels that are no whole numbers, so it is no label map", file=path, remedy="Check --labels."
-        )
-    try:
-        return labelled_head(labels, spacing_mm=float(np.mean(scan.spacing)), seed=seed)
-    except InputRefusedError as error:
-        raise InputRefusedError(error.cause, file=path, remedy=error.remedy) from error
-
-
 def _write_subject(folder: Path, subject: Subject, simulation: Simulation) -> Iterator[dict[str, Any]]:
     """Write one subject's scans, and tell what is in each."""
     if subject.label_map is None:
@@ -194,8 +153,10 @@ def _write_subject(folder: Path, subject: Subject, simulation: Simulation) -> It
         head = procedural_head(subject.seed, shape=(x, y, z), spacing_mm=simulation.pixel_mm)
     else:
         head = read_label_map(subject.label_map, seed=subject.seed)
+    anatomy = Anatomy.of(head)
+    stripped = simulation.stripped or not anatomy.has_skull
     pair = simulate_volume(
-        Anatomy.of(head),
+        anatomy,
         seed=subject.seed,
         variety=simulation.variety,
         pixel_mm=simulation.pixel_mm,
@@ -205,7 +166,7 @@ def _write_subject(folder: Path, subject: Subject, simulation: Simulation) -> It
     for key, scale in zip(("t1", "t2"), brightness, strict=True):
         if key in subject.contrasts:
             scan = made_scan(pair.affine, getattr(pair, key) * np.float32(scale), key, name=subject.name)
-            record = _record(subject, pair, key, simulation)
+            record = _record(subject, pair, key, simulation) | {"SkullStripped": stripped}
             _write_scan(scan, folder / key.upper(), record, pair, simulation)
             yield {"Scan": f"{key.upper()}/{scan.source.stem}", **record}
     if simulation.lesions != "none":
@@ -250,7 +211,6 @@ def _record(subject: Subject, pair: VolumePair, key: str, simulation: Simulation
         "RepetitionTime": settings.repetition_time / 1000,
         "FlipAngle": settings.flip_angle,
         "SliceThickness": pair.thickness,
-        "SkullStripped": simulation.stripped,
         "Lesions": simulation.lesions,
         "Seed": subject.seed,
     }

@@ -17,6 +17,7 @@ from medgan.scans.dicom_reading import Series, list_series
 from medgan.scans.identity import names_person
 from medgan.scans.marks import is_beside, is_result_file, is_result_series
 from medgan.scans.nifti_file import nifti_suffix
+from medgan.scans.packing import mgh_suffix
 from medgan.scans.picture import PICTURE_SUFFIXES
 from medgan.scans.scan import Kind
 from medgan.scans.shown_paths import personal_places
@@ -91,7 +92,7 @@ def search(path: Path) -> Search:
     """
     kind = kind_of(path)
     if kind == "folder":
-        found = _find_in(path, list(_files_below(path)))
+        found = _find_in(path, list(files_below(path)))
         if not found.scans:
             raise InputRefusedError(
                 "no scan was found in this folder or below it", file=path, remedy=f"Looked for {_LOOKED_FOR}."
@@ -110,11 +111,17 @@ def search(path: Path) -> Search:
 
 def _find_at(path: Path) -> list[Found]:
     """The scan that a file is, or the DICOM series that it holds images of."""
-    if kind := _kind_by_name(path, alone=True):
+    if kind := kind_by_name(path, alone=True):
         return [Found(path, kind, _stem(path))]
     if _is_dicom(path, trust_name=True) and (series := list_series([path])):
         found = [Found(path, "dicom", _series_stem(_stem(path), one), one, one.refusal) for one in series]
         return with_distinct_stems(found, lambda one: _folders(one, path.parent))
+    if mgh_suffix(path):
+        raise InputRefusedError(
+            "is a FreeSurfer volume, which medgan reads as a label map alone (--labels)",
+            file=path,
+            remedy="Convert it to NIfTI first: mri_convert IN.mgz OUT.nii.gz.",
+        )
     if path.suffix.lower() == ".zip":
         raise InputRefusedError(
             "is a zip archive, which only synthesize opens itself",
@@ -145,8 +152,8 @@ def picture_rank(path: Path) -> tuple[str, int] | None:
 
 
 def _find_in(root: Path, files: list[Path]) -> Search:
-    found = [Found(file, kind, _stem(file)) for file in files if (kind := _kind_by_name(file))]
-    others = [file for file in files if not _kind_by_name(file) and _is_dicom(file, trust_name=False)]
+    found = [Found(file, kind, _stem(file)) for file in files if (kind := kind_by_name(file))]
+    others = [file for file in files if not kind_by_name(file) and _is_dicom(file, trust_name=False)]
     for series in list_series(others) if others else ():
         folder = Path(os.path.commonpath([file.parent for file in series.files]))
         stem = _series_stem(folder.absolute().name, series, numbered=True)
@@ -165,7 +172,7 @@ def _is_result(found: Found) -> bool:
     return is_result_series(found.series) if found.series is not None else is_result_file(found.path)
 
 
-def _files_below(root: Path) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
     """Visible regular files (also by link) below `root`, in natural order.
 
     Each folder is visited once, and a link to a folder that `root` lies in is not followed.
@@ -185,7 +192,7 @@ def _files_below(root: Path) -> Iterator[Path]:
                 yield folder / file
 
 
-def _kind_by_name(path: Path, *, alone: bool = False) -> Kind | None:
+def kind_by_name(path: Path, *, alone: bool = False) -> Kind | None:
     """What a name says. In a folder, a pair counts once, and what has no partner is no NIfTI at all."""
     suffix = nifti_suffix(path).lower()
     if suffix.startswith((".hdr", ".img")) and not alone:

@@ -1,20 +1,12 @@
-"""The bytes of a NIfTI file: a header that is checked, and voxels unpacked no further than it claims.
-
-The size that a header claims is compared with the file before anything is allocated, and a gzip stream is
-read to its end, since only there lies the checksum (RFC 1952) that tells a damaged file from a good one.
-"""
+"""The bytes of a NIfTI file: a header that is checked, and voxels unpacked no further than it claims."""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import logging
 import math
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,29 +17,18 @@ from nibabel.spatialimages import HeaderDataError
 from medgan.errors import InputRefusedError, SeriesChoiceError
 from medgan.files import kind_of
 from medgan.scans.hints import says_synthetic
+from medgan.scans.packing import COPY_AGAIN, take_bytes, telling, unpacked_head
 from medgan.texts import printable
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
 VOLUME_LIMIT = 2**30
 """Voxels that one volume may have: 1024 x 1024 x 1024."""
-UNPACK_LIMIT = 16 * 2**30
-"""Bytes that a compressed file may unpack to."""
-EXPANSION_LIMIT = 200
-"""A compressed file may unpack to this many times its size (a scan with noise shrinks to a third at best) ..."""
-FREE_UNPACKING = 256 * 2**20
-"""... or to this many bytes, whichever is more: a small head in a large empty frame shrinks a lot."""
-_DEFLATE_LIMIT = 1032
-"""Deflate cannot shrink anything by more than this factor (zlib's technical notes)."""
-_TRAILING_LIMIT = 2**20
-"""Bytes that may follow the voxels: some writers pad."""
-_BLOCK = 2**20
 _MAGIC = {
     (348, b"n+1\0"): Nifti1Header,
     (348, b"ni1\0"): Nifti1PairHeader,
     (540, b"n+2\0"): Nifti2Header,
     (540, b"ni2\0"): Nifti2PairHeader,
 }
-_COPY_AGAIN = "Copy or download the file again, or convert the original again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +74,8 @@ def read_stored(path: Path, *, volume: int | None = None) -> Stored:
     dtype = _voxel_type(header, path)
     size = math.prod(shape) * dtype.itemsize
     start = _offset(header, path)
-    with _telling(image_file):
-        taken = _take(
+    with telling(image_file):
+        taken = take_bytes(
             image_file, start=start + chosen * size, size=size, end=start + volumes * size, named=path
         )
     return Stored(header, taken.view(dtype).reshape(shape, order="F"), volumes, notes)
@@ -116,36 +97,6 @@ def description_of(header: Any) -> str:
     """
     texts = [bytes(header[field].item()).decode("latin-1") for field in ("descrip", "aux_file")]
     return next((text for text in texts if says_synthetic(text)), texts[0])
-
-
-@contextlib.contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading `path` into a refusal that names it."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputRefusedError(
-            f"is damaged or cut short ({error})", file=path, remedy=_COPY_AGAIN
-        ) from error
-    except OSError as error:
-        raise InputRefusedError(
-            f"cannot be read: {error.strerror or error}",
-            file=path,
-            remedy="Check its permissions and its disk.",
-        ) from error
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
-    """The file's bytes, unpacked where they are gzip, and whether they were: the content tells, no name."""
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        if packed:
-            with gzip.open(stream, "rb") as unpacked:
-                yield unpacked, True  # type: ignore[misc]
-        else:
-            yield stream, False
 
 
 def _pair(path: Path) -> tuple[Path, Path]:
@@ -170,8 +121,7 @@ def _pair(path: Path) -> tuple[Path, Path]:
 
 
 def _read_header(path: Path, *, named: Path) -> tuple[Any, tuple[str, ...]]:
-    with _telling(path), _opened(path) as (stream, _):
-        block = stream.read(540)
+    block = unpacked_head(path, 540)
     for endianness in "<>":
         length = int(np.frombuffer(block[:4].ljust(4), f"{endianness}i4")[0])
         magic = block[4:8] if length == 540 else block[344:348]
@@ -183,7 +133,7 @@ def _read_header(path: Path, *, named: Path) -> tuple[Any, tuple[str, ...]]:
                 file=named,
                 remedy="Convert the original to NIfTI, for instance with dcm2niix.",
             )
-    raise InputRefusedError("is not a NIfTI file, or its header is cut short", file=named, remedy=_COPY_AGAIN)
+    raise InputRefusedError("is not a NIfTI file, or its header is cut short", file=named, remedy=COPY_AGAIN)
 
 
 class _Notes(logging.Handler):
@@ -204,12 +154,12 @@ def _checked(header: Any, named: Path) -> tuple[Any, tuple[str, ...]]:
     logger.addHandler(notes)
     if not 0 <= float(header["vox_offset"]) <= 2**40:
         raise InputRefusedError(
-            "its header is damaged: no sensible vox_offset", file=named, remedy=_COPY_AGAIN
+            "its header is damaged: no sensible vox_offset", file=named, remedy=COPY_AGAIN
         )
     try:
         header.check_fix(logger=logger, error_level=40)
     except (HeaderDataError, ValueError, OverflowError) as error:
-        raise InputRefusedError(f"its header is damaged: {error}", file=named, remedy=_COPY_AGAIN) from error
+        raise InputRefusedError(f"its header is damaged: {error}", file=named, remedy=COPY_AGAIN) from error
     return header, tuple(said for said in notes.said if "SPM" not in said)
 
 
@@ -219,7 +169,7 @@ def _layout(header: Any, named: Path) -> tuple[tuple[int, int, int], int]:
     rank = dimensions[0]
     if not 1 <= rank <= 7 or any(size < 1 for size in dimensions[1 : rank + 1]):
         raise InputRefusedError(
-            f"its header claims impossible dimensions: {dimensions}", file=named, remedy=_COPY_AGAIN
+            f"its header claims impossible dimensions: {dimensions}", file=named, remedy=COPY_AGAIN
         )
     sizes = [*dimensions[1 : rank + 1], 1, 1][: max(rank, 3)]
     shape = (sizes[0], sizes[1], sizes[2])
@@ -251,7 +201,7 @@ def _voxel_type(header: Any, named: Path) -> np.dtype[Any]:
         label = str(header.get_value_label("datatype"))
     except (HeaderDataError, KeyError) as error:
         raise InputRefusedError(
-            f"its voxels have an unknown data type ({error})", file=named, remedy=_COPY_AGAIN
+            f"its voxels have an unknown data type ({error})", file=named, remedy=COPY_AGAIN
         ) from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise InputRefusedError(
@@ -268,52 +218,3 @@ def _offset(header: Any, named: Path) -> int:
     if header.is_single:
         return offset or int(header.single_vox_offset)
     return offset
-
-
-def _take(path: Path, *, start: int, size: int, end: int, named: Path) -> npt.NDArray[np.uint8]:
-    """The `size` bytes from `start` on, after proof that the (unpacked) file reaches to `end`."""
-    on_disk = path.stat().st_size
-    with _opened(path) as (stream, packed):
-        if end > (on_disk * _DEFLATE_LIMIT if packed else on_disk):
-            raise InputRefusedError(
-                f"its header claims {end} bytes and the file has {on_disk}: it is cut, or its header wrong",
-                file=named,
-                remedy=_COPY_AGAIN,
-            )
-        if not packed:
-            stream.seek(start)
-            return np.frombuffer(stream.read(size), np.uint8)
-        if end > UNPACK_LIMIT:
-            raise InputRefusedError(
-                f"would unpack to {end / 2**30:.0f} GiB; medgan's limit is {UNPACK_LIMIT // 2**30} GiB",
-                file=named,
-                remedy="Split the file into its volumes.",
-            )
-        if end > max(on_disk * EXPANSION_LIMIT, FREE_UNPACKING):
-            raise InputRefusedError(
-                f"would unpack to {end} bytes, more than {EXPANSION_LIMIT} times its size: no scan shrinks so far",
-                file=named,
-                remedy="If it is sound, store it uncompressed, as .nii.",
-            )
-        return _unpack(stream, start=start, size=size, end=end, named=named)
-
-
-def _unpack(stream: IO[bytes], *, start: int, size: int, end: int, named: Path) -> npt.NDArray[np.uint8]:
-    taken = np.empty(size, np.uint8)
-    position = 0
-    while block := stream.read(_BLOCK):
-        low, high = max(position, start), min(position + len(block), start + size)
-        if low < high:
-            taken[low - start : high - start] = np.frombuffer(block, np.uint8)[
-                low - position : high - position
-            ]
-        position += len(block)
-        if position > end + _TRAILING_LIMIT:
-            raise InputRefusedError(
-                f"unpacks to more than the {end} bytes that its header claims", file=named, remedy=_COPY_AGAIN
-            )
-    if position < end:
-        raise InputRefusedError(
-            f"unpacks to {position} bytes where its header claims {end}", file=named, remedy=_COPY_AGAIN
-        )
-    return taken

@@ -7,7 +7,7 @@ SynthSeg was trained with (Billot et al. 2023, Med Image Anal 86:102789); what t
 from __future__ import annotations
 
 _CODES: dict[str, tuple[int, ...]] = {
-    "air": (0,),
+    "air": (0, 130),
     "white_matter": (2, 41, 192, 250, 251, 252, 253, 254, 255),
     "grey_matter": (3, 42, 19, 55),
     "csf": (4, 43, 5, 44, 14, 15, 24, 72, 30, 62, 221, 257),
@@ -19,7 +19,7 @@ _CODES: dict[str, tuple[int, ...]] = {
     "brain_stem": (16, 28, 60, 170, 173, 174, 175),
     "hippocampus": (17, 53, 18, 54),
     "choroid_plexus": (31, 63, 136, 163, 137, 164),
-    "gliosis": (25, 57, 77, 78, 79),
+    "gliosis": (25, 57, 77, 78, 79, 80, 81, 82),
     "nerve": (85, 508, 512, 530),
     "vitreous": (506,),
     "muscle": (507,),
@@ -30,12 +30,22 @@ _CODES: dict[str, tuple[int, ...]] = {
     "marrow": (516,),
 }
 
-#: FreeSurfer's cortical parcels, left and right (aparc+aseg): all of them are cortex.
-_CORTICAL_PARCELS = (range(1000, 1036), range(2000, 2036))
+#: Parcels of one tissue, left and right: cortex of aparc+aseg and of aparc.a2009s+aseg, the white matter under them
+#: of wmparc.
+_PARCELS = {
+    "grey_matter": (range(1000, 1036), range(2000, 2036), range(11100, 11176), range(12100, 12176)),
+    "white_matter": (
+        range(3000, 3036),
+        range(4000, 4036),
+        range(13100, 13176),
+        range(14100, 14176),
+        (5001, 5002),
+    ),
+}
 
 TISSUE_OF_CODE: dict[int, str] = {
     **{code: tissue for tissue, codes in _CODES.items() for code in codes},
-    **{code: "grey_matter" for codes in _CORTICAL_PARCELS for code in codes},
+    **{code: tissue for tissue, parcels in _PARCELS.items() for codes in parcels for code in codes},
 }
 """The tissue of `LABELLED_TISSUE_NAMES` that a label code stands for, before `labels` refines it."""
 
@@ -56,3 +66,6 @@ BRAIN_TISSUES: tuple[str, ...] = (
     "gliosis",
 )
 """What the brain is of, besides fluid."""
+
+HEAD_TISSUES: tuple[str, ...] = ("skin", "muscle", "bone", "marrow", "mucosa", "vitreous")
+"""What only a map of a whole head has."""

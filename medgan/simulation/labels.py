@@ -10,12 +10,16 @@ import numpy.typing as npt
 from medgan.errors import InputRefusedError
 from medgan.simulation.fields import Field, Grid, smooth_noise
 from medgan.simulation.heads import Head
-from medgan.simulation.label_codes import BRAIN_TISSUES, OUTER_CSF, TISSUE_OF_CODE
+from medgan.simulation.label_codes import BRAIN_TISSUES, HEAD_TISSUES, OUTER_CSF, TISSUE_OF_CODE
 from medgan.simulation.shapes import ramp, smooth_step
 from medgan.simulation.tissues import LABELLED_TISSUE_NAMES
 from medgan.simulation.volumes import Mask, blurred, largest_body, outside, signed_distance
 
 _MARGIN = 4
+_LEAST_FLUID = 0.02
+"""Fluid around the brain, relative to the brain: FreeSurfer's aseg has a few voxels of it, a whole map a tenth."""
+_SULCUS_MM, _RIM_MM = 10.0, 1.5
+"""The radius that sulci and cisterns are closed with, and how far fluid reaches around a brain without a skull."""
 _SOFTNESS_MM, _LEAST_SOFTNESS = 0.55, 0.5
 _INDEX = {name: index for index, name in enumerate(LABELLED_TISSUE_NAMES)}
 _FEW_UNKNOWN = 12
@@ -59,6 +63,8 @@ def labelled_head(
     - Fluid around the brain (24) takes in the outermost cortex. The pial surface is moved out by `build.cortex` and
       the voxels that it crosses are shared by their distance to it, so that a sulcus one voxel wide keeps a
       part of its fluid. Where fluid meets bone there is dura.
+    - A brain without fluid around it, as FreeSurfer's aseg has it, gets some: what lies in sulci and cisterns, and a
+      rim, would else be air. Its cortex reaches the pial surface and stays as it is.
     - Muscle and fat are one label (507), and skin (511) is too thick. They are told apart by the depth below the
       surface: skin, fat, then muscle with planes and pads of fat; around eyes and optic nerves, fat.
 
@@ -139,6 +145,8 @@ def _tissue_map(
     for code, tissue in TISSUE_OF_CODE.items():
         table[code] = _INDEX[tissue]
     tissue_map = np.asarray(table[labels], np.uint8)
+    if _lacks_fluid(labels):
+        tissue_map[_between(labels > 0, grid.spacing)] = _INDEX["csf"]
     soft = np.isin(tissue_map, (_INDEX["skin"], _INDEX["muscle"]))
     if not soft.any():
         return tissue_map
@@ -153,6 +161,23 @@ def _tissue_map(
     layers[depth < build.skin] = _INDEX["skin"]
     # The label of skin reaches deeper than skin; what of it is deep is what lies there.
     return np.where(soft, layers, tissue_map)
+
+
+def _lacks_fluid(labels: npt.NDArray[np.integer]) -> bool:
+    """Whether a map is of a brain alone, without the fluid around it."""
+    codes, counts = np.unique(labels, return_counts=True)
+    tissues = [TISSUE_OF_CODE[int(code)] for code in codes]
+    fluid = counts[np.isin(codes, OUTER_CSF)].sum()
+    brain = counts[np.isin(tissues, BRAIN_TISSUES)].sum()
+    return not set(tissues) & set(HEAD_TISSUES) and bool(fluid < _LEAST_FLUID * brain)
+
+
+def _between(brain: Mask, spacing_mm: float) -> Mask:
+    """Sulci, cisterns and a rim: what a closing of the brain takes in beyond it."""
+    room = int(np.ceil(_SULCUS_MM / spacing_mm)) + 2
+    reached = signed_distance(np.pad(brain, room), spacing_mm) < _SULCUS_MM
+    closed = signed_distance(reached, spacing_mm) < _RIM_MM - _SULCUS_MM
+    return np.asarray(closed[room:-room, room:-room, room:-room] & ~brain)
 
 
 def _below_brain(tissue_map: npt.NDArray[np.uint8], grid: Grid) -> Field:

@@ -18,7 +18,7 @@ from medgan.files import sha256, whole_file
 from medgan.sample_data import label_maps, read_label_map
 from medgan.simulation import Anatomy, Head, procedural_head
 
-_VERSION = 1
+_VERSION = 2
 _FIRST_SEED = 2_000_000
 _SHAPE, _SPACING = (180, 216, 176), 1.0
 _ARRAYS = ("palette", "candidates")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medgan.errors import InputRefusedError, SeriesChoiceError
-from medgan.scans import nifti_file
+from medgan.scans import packing
 from medgan.scans.nifti import read_nifti, scan_from_image
 
 AFFINE = np.array([[-0.9, 0.1, 0, 90], [0.1, 0.9, 0, -120], [0, 0, 3.0, -60], [0, 0, 0, 1]], dtype=np.float64)
@@ -143,7 +143,7 @@ def test_a_header_that_claims_more_than_the_file_holds_is_refused_before_allocat
 ) -> None:
     path = tmp_path / "a.nii.gz"
     path.write_bytes(claiming(shape, body=300, packed=packed))
-    monkeypatch.setattr(nifti_file.np, "empty", lambda *_, **__: pytest.fail("allocated"))
+    monkeypatch.setattr(packing.np, "empty", lambda *_, **__: pytest.fail("allocated"))
     with pytest.raises(InputRefusedError, match="claims"):
         read_nifti(path)
 
@@ -166,7 +166,7 @@ def test_a_gzip_beyond_the_unpacking_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save(tmp_path / "a.nii.gz", head())
-    monkeypatch.setattr(nifti_file, "UNPACK_LIMIT", 1000)
+    monkeypatch.setattr(packing, "UNPACK_LIMIT", 1000)
     with pytest.raises(InputRefusedError, match="would unpack to"):
         read_nifti(path)
 

@@ -27,7 +27,19 @@ def test_every_code_stands_for_a_tissue_that_has_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right"), [(2, 41), (3, 42), (4, 43), (8, 47), (10, 49), (12, 51), (25, 57), (1003, 2003)]
+    ("left", "right"),
+    [
+        (2, 41),
+        (3, 42),
+        (4, 43),
+        (8, 47),
+        (10, 49),
+        (12, 51),
+        (25, 57),
+        (1003, 2003),
+        (11101, 12101),
+        (3001, 5002),
+    ],
 )
 def test_left_and_right_of_one_tissue_are_one(left: int, right: int) -> None:
     assert TISSUE_OF_CODE[left] == TISSUE_OF_CODE[right]
@@ -126,6 +138,41 @@ def test_the_seed_decides_what_labels_leave_open(label_map: Labels, labelled: He
 def test_a_brain_without_a_head_is_taken_too(label_map: Labels) -> None:
     brain = np.where(label_map < 500, label_map, 0)
     assert labelled_head(brain, spacing_mm=2.0).fraction("grey_matter").sum() > 10_000
+
+
+def test_sulci_of_a_brain_without_fluid_hold_fluid_and_its_cortex_stays(label_map: Labels) -> None:
+    whole = np.where((label_map < 500), label_map, 0)
+    bare = np.where(whole == 24, 0, whole)
+    outer = (whole == 24) & (signed_distance(bare > 0, 2.0) < 2.5)
+    head = labelled_head(bare, spacing_mm=2.0, build=PLAIN)
+    fluid = head.fraction("csf")
+    inside = signed_distance(bare > 0, 2.0)[outer].size
+    assert fluid.sum() > 0.6 * inside
+    cortex = np.isin(bare, (3, 42)).sum()
+    assert head.fraction("grey_matter").sum() == pytest.approx(cortex, rel=0.05)
+
+
+def test_a_sulcus_of_a_brain_alone_is_no_air() -> None:
+    labels = np.zeros((30, 30, 30), np.int32)
+    labels[5:25, 5:25, 5:25] = 3
+    labels[7:14, 7:23, 7:23] = 2
+    labels[16:18, 10:25, 5:25] = 0
+    head = labelled_head(labels, build=PLAIN)
+    at = tuple(np.rint(np.linalg.solve(head.affine, [2.5, 3.5, 0.5, 1])[:3]).astype(int))
+    assert head.fraction("csf")[at] > 0.8
+    assert head.fraction("air")[at] < 0.01
+    assert head.fraction("air")[0, 0, 0] == 1
+
+
+def test_a_map_that_has_its_fluid_or_its_head_gets_no_more(label_map: Labels) -> None:
+    brain = np.where(label_map < 500, label_map, 0)
+    assert labelled_head(brain, spacing_mm=2.0, build=PLAIN).fraction("csf").sum() < (
+        np.isin(brain, (24, 4, 43, 30, 62, 72)).sum()
+    )
+    dry = np.where(label_map == 24, 515, label_map)
+    assert labelled_head(dry, spacing_mm=2.0, build=PLAIN).fraction("csf").sum() < 1.2 * (
+        np.isin(dry, (4, 43, 30, 62, 72)).sum()
+    )
 
 
 @pytest.mark.parametrize(
