@@ -42,8 +42,8 @@ Examples:
     "--labels",
     type=PathType(),
     metavar="DIR",
-    help="Label maps with FreeSurfer's codes (NIfTI or .mgz), such as SynthSeg's, or a folder of FreeSurfer's subjects; "
-    "heads made by code where not given.",
+    help="Label maps with FreeSurfer's codes (NIfTI or .mgz), such as SynthSeg's, or a folder of FreeSurfer's "
+    "subjects; heads made by code where not given.",
 )
 @click.option(
     "--contrast",
