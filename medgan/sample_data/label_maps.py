@@ -8,9 +8,8 @@ import numpy as np
 
 from medgan.errors import InputRefusedError
 from medgan.evaluation import canonical_voxels
-from medgan.files import kind_of
 from medgan.scans import read_nifti
-from medgan.scans.finding import files_below, kind_by_name
+from medgan.scans.finding import file_or_folder, files_below, kind_by_name
 from medgan.scans.marks import is_result_file
 from medgan.scans.mgh import read_mgh
 from medgan.scans.packing import mgh_suffix
@@ -27,9 +26,9 @@ def label_maps(path: Path) -> list[Path]:
     nothing else there, so that a folder of subjects (SUBJECTS_DIR) gives one of each.
 
     Raises:
-        InputRefusedError: there is none.
+        InputRefusedError: there is none, or no such path.
     """
-    found = [path] if kind_of(path) == "file" else _in_folder(path) if kind_of(path) == "folder" else []
+    found = [path] if file_or_folder(path) == "file" else _in_folder(path)
     files = [
         file for file in found if mgh_suffix(file) or (kind_by_name(file, alone=file == path) == "nifti")
     ]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from medgan.errors import InputRefusedError, MedganError
 from medgan.files import kind_of
@@ -90,23 +91,32 @@ def search(path: Path) -> Search:
     Raises:
         InputRefusedError: as `find_scans`.
     """
+    if file_or_folder(path) == "file":
+        return Search(tuple(_find_at(path)))
+    found = _find_in(path, list(files_below(path)))
+    if not found.scans:
+        raise InputRefusedError(
+            "no scan was found in this folder or below it", file=path, remedy=f"Looked for {_LOOKED_FOR}."
+        )
+    return found
+
+
+def file_or_folder(path: Path) -> Literal["file", "folder"]:
+    """Which of both an input is.
+
+    Raises:
+        InputRefusedError: neither.
+    """
     kind = kind_of(path)
-    if kind == "folder":
-        found = _find_in(path, list(files_below(path)))
-        if not found.scans:
-            raise InputRefusedError(
-                "no scan was found in this folder or below it", file=path, remedy=f"Looked for {_LOOKED_FOR}."
-            )
-        return found
     if kind == "unreachable":
         raise InputRefusedError(
             "cannot be reached: a folder above it may not be entered, or its name is too long",
             file=path,
             remedy="Check the path, and who may read it.",
         )
-    if kind != "file":
-        raise InputRefusedError("there is no such file or folder", file=path, remedy="Check the path.")
-    return Search(tuple(_find_at(path)))
+    if kind == "file" or kind == "folder":
+        return kind
+    raise InputRefusedError("there is no such file or folder", file=path, remedy="Check the path.")
 
 
 def _find_at(path: Path) -> list[Found]:
