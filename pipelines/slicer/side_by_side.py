@@ -58,10 +58,10 @@ def colour(scene: Any, uncertainty: Any) -> None:
 
 def main(files: list[str]) -> None:
     """Load two or three files and show them."""
-    import slicer
-
     if len(files) not in (2, 3):
         raise SystemExit("Give the scan, the result and, if there is one, the map of the expected error.")
+    import slicer
+
     arrange(slicer.mrmlScene)
     volumes = [slicer.util.loadVolume(file, {"show": False}) for file in files]
     show(slicer.mrmlScene, *volumes)
