@@ -19,7 +19,7 @@ import pytest
 _SIZE = (1280, 900)
 _PATIENCE = 60  # seconds that ITK-SNAP may take to show something
 _GREYS = 60
-"""Levels of grey that a head has and ITK-SNAP's own window, which is of a few plain colours, has not."""
+"""Levels of grey that a head has (200) and ITK-SNAP's own window, which is of a few plain colours, has not (7)."""
 
 
 def greys(frame: Path) -> int:
@@ -40,9 +40,6 @@ def greys(frame: Path) -> int:
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[tuple[dict[str, str], Path]]:
     """The environment of a screen that no one sees, and the file that holds what is on it."""
-    for program in ("itksnap", "Xvfb"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
     shown, number = tmp_path / "screen", tmp_path / "number"
     shown.mkdir()
     with number.open("wb") as told:
@@ -69,6 +66,9 @@ def wait(until: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("itksnap", "Xvfb"))), reason="itksnap or Xvfb is not installed"
+)
 def test_itk_snap_shows_a_scan_and_its_result(
     screen: tuple[dict[str, str], Path],
     head: Callable[..., Path],

@@ -17,12 +17,14 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "pipelines" / "slicer" / "side_by_side.py"
 _TURN = np.array([[-24, 0, 7], [0, 25, 0], [-7, 0, -24]]) / 25
 OBLIQUE = nibabel.affines.from_matvec(5.0 * _TURN, (90, -110, 60))
+needs_slicer = pytest.mark.skipif(
+    importlib.util.find_spec("slicer") is None,
+    reason="slicer-core is not installed (pip install slicer-core)",
+)
 
 
 def slicer(*arguments: object) -> Any:
     """What tests/pipelines/slicer_session.py tells."""
-    if importlib.util.find_spec("slicer") is None:
-        pytest.skip("slicer-core is not installed (pip install slicer-core)")
     command = [sys.executable, str(Path(__file__).with_name("slicer_session.py")), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -35,6 +37,7 @@ def made(medgan: Any, scan: Path, model: Path, out: Path, *more: str) -> Path:
     return out
 
 
+@needs_slicer
 @pytest.mark.parametrize("affine", [None, OBLIQUE], ids=["straight", "oblique"])
 def test_scan_result_and_map_lie_in_one_place(
     affine: Any, head: Callable[..., Path], calibrated: Path, medgan: Any, tmp_path: Path
@@ -49,6 +52,7 @@ def test_scan_result_and_map_lie_in_one_place(
         np.testing.assert_allclose(voxels, image.get_fdata(), atol=1e-3)
 
 
+@needs_slicer
 def test_a_derived_series_is_read_on_its_sources_grid(tiny_run: Path, medgan: Any, tmp_path: Path) -> None:
     assert medgan("simulate", "-o", tmp_path / "in", "--format", "dicom", "--spacing", 4).code == 0
     (source,) = (tmp_path / "in" / "T1").iterdir()
@@ -60,6 +64,7 @@ def test_a_derived_series_is_read_on_its_sources_grid(tiny_run: Path, medgan: An
     assert len({np.load(f"{path}.npy").shape for path in firsts}) == 1
 
 
+@needs_slicer
 def test_the_script_shows_the_source_above_the_result_linked(
     head: Callable[..., Path], tmp_path: Path
 ) -> None:
