@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medgan.lazy import lazy_names
+from medgan.lazy import import_app_sdk_when_asked, lazy_names
 
 if TYPE_CHECKING:
     from medgan.models import Model, load_model
@@ -23,3 +23,4 @@ __getattr__ = lazy_names(
         "train": "medgan.training",
     },
 )
+import_app_sdk_when_asked()

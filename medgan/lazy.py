@@ -12,6 +12,7 @@ from typing import Any
 
 _SHORT = 5e-4
 """Seconds that an import may keep another thread from its next line of Python; ten times less than usual."""
+_APP_SDK = "monai.deploy"
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
@@ -61,3 +62,25 @@ def _without_garbage() -> Iterator[None]:
     finally:
         if looked:
             gc.enable()
+
+
+class _WhenAsked:
+    """Lets `import monai` pass over the MONAI Deploy App SDK, which is then imported where someone asks for it.
+
+    The SDK lies in MONAI's own folder, and MONAI imports all that lies there: 150 MB with Holoscan in them, a warning
+    of the stack's size, and an error where highdicom is missing, which the SDK needs and does not require.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """Nothing is found here; `OptionalImportError` is what MONAI takes for a part that is not installed."""
+        if name == _APP_SDK and not hasattr(sys.modules.get("monai"), "__all__"):  # set once it has imported its own
+            from monai.utils.module import OptionalImportError
+
+            raise OptionalImportError(f"{name} is imported when it is asked for")
+
+
+def import_app_sdk_when_asked() -> None:
+    """Keep the App SDK, where it is installed, from being imported with MONAI; see `_WhenAsked`."""
+    if _WhenAsked not in sys.meta_path:
+        sys.meta_path.insert(0, _WhenAsked)
