@@ -74,7 +74,9 @@ class _WhenAsked:
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
         """Nothing is found here; `OptionalImportError` is what MONAI takes for a part that is not installed."""
-        if name == _APP_SDK and not hasattr(sys.modules.get("monai"), "__all__"):  # set once it has imported its own
+        if name == _APP_SDK and not hasattr(
+            sys.modules.get("monai"), "__all__"
+        ):  # set once it has imported its own
             from monai.utils.module import OptionalImportError
 
             raise OptionalImportError(f"{name} is imported when it is asked for")

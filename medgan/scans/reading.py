@@ -186,7 +186,7 @@ def _menu(root: Path, found: list[Found]) -> str:
         (one.series, place) for one, place in zip(found, places, strict=True) if one.series is not None
     ]
     in_folders = len({place for _, place in by_series}) > 1
-    lines = [_line(series, place if in_folders else None) for series, place in by_series]
+    lines = [series_line(series, place if in_folders else None) for series, place in by_series]
     lines += [f"  {place}" for one, place in zip(found, places, strict=True) if one.series is None]
     if len(lines) > _LISTED:
         lines = [*lines[:_LISTED], f"  ... and {len(lines) - _LISTED} more"]
@@ -208,7 +208,8 @@ def _way(by_series: list[tuple[Series, str]], count: int, in_folders: bool) -> s
     return "Choose one with --series NUMBER or UID" + (", or name a file" if len(by_series) < count else "")
 
 
-def _line(series: Series, place: str | None) -> str:
+def series_line(series: Series, place: str | None) -> str:
+    """A series in a line that names no patient, with where it lies if that is wanted."""
     number = "-" if series.number is None else str(series.number)
     size = " x ".join(map(str, series.shape))
     parts = [series.modality, series.description or "(no description)", size, series.orientation]

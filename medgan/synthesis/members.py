@@ -25,9 +25,7 @@ from medgan.scans.reading import as_folder, choose_scan, name_in_archive
 from medgan.synthesis.completed import (
     checksums,
     contents_digest,
-    input_digest,
     is_complete,
-    origin_digest,
     told_warnings,
 )
 from medgan.synthesis.destination import Destination
@@ -35,6 +33,7 @@ from medgan.synthesis.inputs import Input, find_inputs
 from medgan.synthesis.naming import Nameable, Named, is_called_by_contents, nameable
 from medgan.synthesis.outputs import Digests, spare_what_is_there, write_outputs
 from medgan.synthesis.references import compare_with_reference
+from medgan.synthesis.stages import digests_of
 from medgan.synthesis.synthesizer import MEMORY_REMEDY, Synthesizer, Synthetic
 from medgan.synthesis.terms import Terms
 
@@ -274,7 +273,7 @@ class _Work:
         files = checksums(found)
         contents = contents_digest(found, files)
         named = self.name(member.nameable(found, terms, contents=lambda: contents))
-        digests = self._digests(member, found, files, contents, named)
+        digests = digests_of(found, terms, files, named, place=member.place, origin=member.origin)
         complete = (terms.resume or self.again) and is_complete(
             named.plan, model_sha256=synthesizer.model.digest, input_sha256=digests.input
         )
@@ -288,20 +287,3 @@ class _Work:
             return Result(name=one.name, error=error)
         scan = compare_with_reference(scan, terms.destination.reference, force=synthesizer.force)
         return _Ready(found, named, digests, scan)
-
-    def _digests(
-        self, member: _Member, found: Found, files: dict[Path, str], contents: str, named: Named
-    ) -> Digests:
-        reading = self.terms.reading
-        return Digests(
-            input=input_digest(files, reading, asked=self.terms.asked),
-            origin=origin_digest(
-                found,
-                reading,
-                place=member.place,
-                origin=member.origin,
-                contents=contents,
-                nameless=named.called.source is not None,
-                raw=self.terms.destination.raw,
-            ),
-        )
