@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +213,40 @@ def calibrated(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     model = load_model(shutil.copytree(tiny_run / "model", folder))
     keep_calibration(model, calibrate(model, _pairs(range(1000, 1012)), made_from="simulated", device="cpu"))
     return folder
+
+
+def _write_study(folder: Path, *, spacing: tuple[float, float, float] = (5.0, 5.0, 5.0)) -> Path:
+    from medgan.sample_data.writing import made_scan
+    from medgan.scans.dicom_writing import write_series
+
+    for number, (contrast, label) in enumerate((("t1", "T1w"), ("t2", "T2w")), start=1):
+        write_series(
+            folder / f"IMG{number}",
+            made_scan(np.diag([*spacing, 1.0]), head_voxels(contrast, 7), contrast),
+            description=f"{label} simulated head",
+            series_number=number,
+            facts={},
+            entropy=str(folder),
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dicom_study() -> Callable[..., Path]:
+    """Write a DICOM study of a small head: a T1w series, number 1, and a T2w series, number 2; 16 slices each."""
+    return _write_study
+
+
+@pytest.fixture(scope="session")
+def deploy_sdk() -> None:
+    """The MONAI Deploy App SDK; tests that need it skip where it is not installed."""
+    if find_spec("holoscan") is None:
+        pytest.skip(
+            "the MONAI Deploy App SDK is not installed (medgan[deploy]); `make test-deploy` brings it"
+        )
+    warnings.filterwarnings("ignore", category=RuntimeWarning)  # of the stack's size, in importing Holoscan
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # the SDK's own
+    import monai.deploy.operators  # noqa: F401
 
 
 @dataclass(frozen=True)
