@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 PYTHON := python
 endif
 
-.PHONY: demo test lint notebook bench soak release audit clean
+.PHONY: demo test test-deploy lint notebook bench soak release audit clean
 
 demo: $(VENV)/.installed  ## Set up, train for some minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
@@ -15,6 +15,10 @@ demo: $(VENV)/.installed  ## Set up, train for some minutes on procedural heads,
 
 test: $(VENV)/.installed-dev  ## Set up, run the tests
 	"$(BIN)/python" -m pytest -q -n auto
+
+test-deploy: $(VENV)-deploy/.installed  ## Set up the MONAI Deploy App SDK (Linux, 2 GB), run the tests that need it
+	$(VENV)-deploy/bin/python -m pytest -q tests/integrations/test_monai_deploy.py \
+		tests/pipelines/test_monai_deploy_app.py tests/test_lazy.py
 
 lint: $(VENV)/.installed-dev  ## Style and types
 	"$(BIN)/ruff" check .
@@ -63,5 +67,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	"$(BIN)/python" -m pip install --quiet --editable ".[dev]"
 	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
 
+# An environment of its own, since other tests say what holds without the SDK.
+$(VENV)-deploy/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-deploy
+	$(VENV)-deploy/bin/python -m pip install --quiet --editable ".[deploy]" "pytest>=8.2"
+	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
+
 clean:  ## Remove what the other targets made
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-wheel', 'dist', 'medgan-demo', 'medgan-bench')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-wheel', '$(VENV)-deploy', 'dist', 'medgan-demo', 'medgan-bench')]"

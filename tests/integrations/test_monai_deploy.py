@@ -287,6 +287,9 @@ def test_a_model_that_is_not_there_is_told_before_anything_is_read(tmp_path: Pat
 def test_no_patient_is_named_in_what_holoscan_logs(
     dicom_study: Make, tiny_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    from holoscan.logger import LogLevel, set_log_level
+
+    set_log_level(LogLevel.INFO)
     study = dicom_study(tmp_path / "Q" / "VANDERBILT^ZOE")
     edited(study / "IMG1", lambda k, dataset: setattr(dataset, "PatientName", "Vanderbilt^Zoe"))
     (study / "IMG1" / "0008.dcm").unlink()

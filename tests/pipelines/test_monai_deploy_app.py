@@ -50,6 +50,7 @@ def all_but_the_moment(file: Path) -> tuple[Any, Any]:
     """The elements of a DICOM file and of its meta information, without those of each run."""
     dataset = pydicom.dcmread(file)
     del dataset.file_meta.MediaStorageSOPInstanceUID
+    del dataset.file_meta.FileMetaInformationGroupLength  # UIDs differ in length, too
     for keyword in OF_THE_MOMENT:
         del dataset[keyword]
     return dataset.to_json_dict(), dataset.file_meta.to_json_dict()
