@@ -28,6 +28,7 @@ PROTOCOL: Mapping[str, str] = {
     "r": "Pearson correlation",
     "nmi": "normalised mutual information (Studholme 1999), 64 bins: 1 for independent images, 2 for equal ones",
 }
+"""The rules that figures are made by, each under its name; written and printed beside every result."""
 LEAST_OF_SLICE = 200
 """Pixels of the foreground that a slice has more than, for its SSIM to count."""
 
