@@ -53,7 +53,7 @@ def pages() -> list[Path]:
         ROOT / name
         for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "data/README.md")
     ]
-    found += [*(ROOT / "pipelines").rglob("README.md"), *(ROOT / "docs").rglob("*.md")]
+    found += [*(ROOT / "pipelines").glob("*/README.md"), *(ROOT / "docs").rglob("*.md")]
     return sorted(found)
 
 

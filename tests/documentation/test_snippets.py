@@ -7,8 +7,8 @@ a block, what is not run and why (`<!-- not run: REASON -->`) and what a block n
 What is not as a reader would have it:
 
 - Heads are of 5 mm, trainings of two epochs of two steps with networks of a few hundred weights (`SHORTER`), the
-  demonstration likewise; simulated scans are two of 5 mm; cohorts have one worker, whatever number a page gives. All these
-  are options that are added to those of the page, after them. Other settings and commands are the page's.
+  demonstration likewise; simulated scans are two of 5 mm; cohorts have one worker, whatever number a page gives. All
+  these are options that are added to those of the page, after them. Other settings and commands are the page's.
 - `pip`, `make` and `torchrun` are stand-ins (`warm_shell.STAND_INS`).
 - The model that comes with medgan is that of such a training, but on the pages of `REAL_MODEL`: what is made with the
   real one is looked at by tests/models/test_default_model.py.
