@@ -7,7 +7,7 @@ BIN := $(VENV)/Scripts
 PYTHON := python
 endif
 
-.PHONY: demo test test-deploy lint notebook bench soak release audit clean
+.PHONY: demo test test-deploy lint docs figures notebook bench soak release audit clean
 
 demo: $(VENV)/.installed  ## Set up, train for some minutes on procedural heads, show the result
 	"$(BIN)/python" -c "import shutil; shutil.rmtree('medgan-demo', ignore_errors=True)"
@@ -24,6 +24,12 @@ lint: $(VENV)/.installed-dev  ## Style and types
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
+
+docs: $(VENV)/.installed-docs  ## Build the documentation as pages that need no network: build/docs/html
+	"$(BIN)/python" docs/website
+
+figures: demo  ## Make the pictures of the documentation anew (all but memory.png, which `make soak` writes)
+	"$(BIN)/python" docs/make_figures.py --demo medgan-demo
 
 notebook: $(VENV)/.installed  ## Run the tutorial from top to bottom, and keep what it shows
 	"$(BIN)/python" -m pip install --quiet --editable ".[notebook]"
@@ -61,6 +67,10 @@ audit: $(VENV)/.installed-dev  ## Look up known weaknesses of every installed pa
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	"$(BIN)/python" -m pip install --quiet --editable .
+	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	"$(BIN)/python" -m pip install --quiet --editable ".[docs]"
 	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -3,7 +3,7 @@
     python docs/make_speed_page.py FOLDER
 
 The folder is that of `make bench`, run on an idle machine: training_step.json, quality.json, preparing.json and
-synthesis.json. What was tried on the way, and what each change gained, is told in docs/speed_told.md.
+synthesis.json. What was tried on the way, and what each change gained, is told in docs/speed_told.txt.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).parent / "explanation" / "speed.md"
-TOLD = Path(__file__).with_name("speed_told.md")
+TOLD = Path(__file__).with_name("speed_told.txt")
 REFERENCE, OF_SEEDS = "cyclegan_2017", "notebooks"
 _NAMES = {REFERENCE: "CycleGAN of 2017", OF_SEEDS: "the notebooks' U-Net, plain torch"}
 
