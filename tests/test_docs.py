@@ -36,13 +36,6 @@ def test_every_line_of_the_robustness_page_is_proved_by_tests_and_every_such_tes
         assert f"| `{row}` | {text['tried']} |" in page, "run python docs/make_robustness_page.py"
 
 
-def test_every_link_to_a_file_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md"]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
-
-
 def test_the_plan_for_a_large_cohort_follows_from_what_was_measured_and_assumed() -> None:
     module = docs_module("make_planning_page")
     rows = [
