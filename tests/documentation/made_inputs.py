@@ -73,10 +73,11 @@ def make(folder: Path) -> None:
 
 def also_for_examples(folder: Path, model: Path) -> None:
     """The further names that the examples in the commands' help use; `model` is a run of a training."""
-    for name in ("run", "run1", "run2"):
+    for name in ("run", "medgan-run", "run1", "run2"):
         shutil.copytree(model, folder / name)
     shutil.copytree(folder / "SERIES", folder / "DICOM_FOLDER")
     shutil.copytree(folder / "T1", folder / "SCANS_FOLDER")
+    shutil.copytree(folder / "BIDS", folder / "BIDS_ROOT")
     scans = {name: nibabel.load(folder / f"{name}.nii.gz") for name in ("scan", "t2")}
     for name, of in (("T1w", "scan"), ("real_T2w", "t2"), ("made_T2w", "t2")):
         nibabel.save(scans[of], folder / f"{name}.nii.gz")

@@ -9,7 +9,8 @@ What is not as a reader would have it:
 - Heads are of 5 mm, trainings of two epochs of two steps with networks of a few hundred weights (`SHORTER`), the
   demonstration likewise; simulated scans are two of 5 mm; cohorts have one worker, whatever number a page gives. All
   these are options that are added to those of the page, after them. Other settings and commands are the page's.
-- `pip`, `make` and `torchrun` are stand-ins (`warm_shell.STAND_INS`).
+  Charts of losses are blank.
+- `pip`, `make`, `torchrun` and, for scripts of data/, `python` are stand-ins (`warm_shell.STAND_INS`).
 - The model that comes with medgan is that of such a training, but on the pages of `REAL_MODEL`: what is made with the
   real one is looked at by tests/models/test_default_model.py.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ import click
 import pytest
 import SimpleITK
 from made_inputs import SHAPE, SPACING, also_for_examples, make
+from PIL import Image
 from snippets import ELSEWHERE, ROOT, RUN, Block, blocks, complaints, name, pages, runs
 from warm_shell import WarmShell
 
@@ -116,6 +119,7 @@ def short_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     import medgan.demonstration
     import medgan.sample_data.samples
     import medgan.training.call
+    import medgan.training.summary
 
     train = medgan.training.call.train
 
@@ -127,11 +131,17 @@ def short_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (medgan, medgan.training):
         monkeypatch.setattr(module, "train", shortened)
+    monkeypatch.setattr(medgan.training.summary, "save_curves", _no_curves)
     monkeypatch.setattr(medgan.demonstration, "_SETTINGS", SHORTER)
     short = functools.partial(medgan.demonstration.demonstrate, epochs=1)
     monkeypatch.setattr(medgan.demonstration, "demonstrate", short)
     monkeypatch.setattr(medgan.sample_data.samples, "_SHAPE", SHAPE)
     monkeypatch.setattr(medgan.sample_data.samples, "_SPACING", SPACING)
+
+
+def _no_curves(curves: Any, steps: Any, path: Path) -> None:
+    """In place of charts, which take as long as all else of so short a training."""
+    Image.new("L", (8, 8)).save(path)
 
 
 class SnippetError(AssertionError):
@@ -212,8 +222,10 @@ def test_the_examples_in_a_command_s_help_run(
     for number, line in enumerate(examples.split("\n")):
         folder = shutil.copytree(inputs, tmp_path / str(number))
         also_for_examples(folder, model)
+        line = re.sub(r" --workers \d+", "", line)  # the page of cohorts runs them
         if called == "train" and "--resume" not in line:
-            shutil.rmtree(folder / "run")
+            for run_folder in ("run", "medgan-run"):
+                shutil.rmtree(folder / run_folder)
         run(f"medgan {called} --help", [Block(line=number + 1, language="bash", code=line)], folder, shell)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -28,6 +29,8 @@ from snippets import ROOT
 
 _CLIENT = """\
 import json, os, socket, struct, sys
+if {name!r} == "python" and not (sys.argv[1:] and sys.argv[1].startswith("data/")):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect({place!r})
     said = json.dumps([{name!r}, sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
@@ -50,6 +53,7 @@ sys.exit(subprocess.call(["/usr/bin/env", "-i", "PATH={path}", "make", "-n", "-C
 """
 STAND_INS = {
     "torchrun": "reads its own options as the real one does, and runs what it would start once, as one process",
+    "python": "the real one, but that scripts of data/ are run by this process, for which heads are small",
     "pip": "installs nothing; refuses an extra that pyproject.toml has not",
     "make": "runs nothing; refuses a target that the Makefile has not (CI runs the targets themselves)",
 }
@@ -74,8 +78,10 @@ class WarmShell:
         self._socket.listen()
         self._socket.settimeout(0.02)
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-        for name in ("medgan", "torchrun"):
-            self._program(name, _CLIENT.format(place=str(self._folder / "s"), name=name))
+        for name in ("medgan", "torchrun", "python"):
+            self._program(
+                name, _CLIENT.format(place=str(self._folder / "s"), name=name, python=sys.executable)
+            )
         self._program("pip", _PIP.format(extras=_extras()))
         self._program("make", _MAKE.format(root=str(ROOT), path=path))
         search = os.environ.get("PYTHONPATH")
@@ -160,10 +166,14 @@ def _called(program: str, arguments: list[str], change: Callable[[list[str]], li
     try:
         if program == "torchrun":
             arguments = _of_torchrun(arguments)
-        sys.argv = ["medgan", *change(arguments)]
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            main()
+            if program == "python":
+                sys.argv = arguments
+                runpy.run_path(arguments[0], run_name="__main__")
+            else:
+                sys.argv = ["medgan", *change(arguments)]
+                main()
     except SystemExit as ended:
         return int(ended.code or 0) if not isinstance(ended.code, str) else 1
     except BaseException:  # noqa: BLE001 - as Python itself does of a command
