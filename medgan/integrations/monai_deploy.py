@@ -22,23 +22,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from medgan.errors import InputRefusedError, MedganError, UsageError
 from medgan.models import Model, load_model
 from medgan.scans import Found, find_scans
-from medgan.scans.dicom_geometry import arrange
 from medgan.scans.loaded import find_again
 from medgan.scans.reading import Reading
 from medgan.scans.selection import SeriesRules, choose_by_rules
 from medgan.scans.shown_paths import shown_path
-from medgan.synthesis import Made, Synthesizer, Writer, make_from, open_destination, open_scan
+from medgan.synthesis import Synthesizer, Writer, make_from, open_destination, open_scan
 from medgan.synthesis.destination import Format
 
 try:
     from monai.deploy.conditions import CountCondition
-    from monai.deploy.core import ConditionType, Fragment, Image, Operator, OperatorSpec
+    from monai.deploy.core import ConditionType, Fragment, Operator, OperatorSpec
+
+    from medgan.integrations.monai_deploy_image import image_of
 except ImportError as error:
     raise UsageError(
         "operators for MONAI Deploy need its App SDK, which is not installed",
@@ -75,6 +75,10 @@ class SeriesSelectionOperator(Operator):  # type: ignore[misc]
         fragment: the application.
         input_folder: searched to its depths.
         rules: of `series_rules`.
+
+    Running it raises:
+        InputRefusedError: no series meets the rules.
+        SeriesChoiceError: several do, and one is wanted.
     """
 
     def __init__(
@@ -88,12 +92,7 @@ class SeriesSelectionOperator(Operator):  # type: ignore[misc]
         spec.output("series")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Look, choose, hand on.
-
-        Raises:
-            InputRefusedError: no series meets the rules.
-            SeriesChoiceError: several do, and one is wanted.
-        """
+        """Look, choose, hand on."""
         with _nameless():
             op_output.emit(
                 choose_by_rules(find_scans(self._folder), self._rules, place=self._folder), "series"
@@ -110,6 +109,10 @@ class SeriesToScanOperator(Operator):  # type: ignore[misc]
     Args:
         fragment: the application.
         echo: echo time in ms, where a series holds several.
+
+    Running it raises:
+        InputRefusedError: nothing was selected, or a series cannot be read.
+        SeriesChoiceError: several echoes, and `echo` does not choose one.
     """
 
     def __init__(self, fragment: Fragment, *args: Any, echo: float | None = None, **kwargs: Any) -> None:
@@ -122,12 +125,7 @@ class SeriesToScanOperator(Operator):  # type: ignore[misc]
         spec.output("scans")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Read all of them.
-
-        Raises:
-            InputRefusedError: nothing was selected, or a series cannot be read.
-            SeriesChoiceError: several echoes, and `echo` does not choose one.
-        """
+        """Read all of them."""
         with _nameless():
             found = list(self._found(op_input.receive("series")))
             if not found:
@@ -157,8 +155,11 @@ class MedganSynthesisOperator(Operator):  # type: ignore[misc]
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        ModelRefusedError: there is no such model, or it has no such direction.
-        ResourceError: no such device.
+        ModelRefusedError: there is no such model, or it has no such direction; when run, that it is damaged.
+        ResourceError: no such device; when run, that memory ran out.
+
+    Running it raises:
+        InputRefusedError: a scan does not suit the model, or is synthetic itself.
     """
 
     def __init__(
@@ -181,13 +182,7 @@ class MedganSynthesisOperator(Operator):  # type: ignore[misc]
         spec.output("synthetics")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Synthesise all of them, one by one; what speaks against one is logged as a warning.
-
-        Raises:
-            InputRefusedError: a scan does not suit the model, or is synthetic itself.
-            ModelRefusedError: the model is damaged.
-            ResourceError: memory ran out.
-        """
+        """Synthesise all of them, one by one; what speaks against one is logged as a warning."""
         with _nameless(), self._thread() as thread:
             made = [
                 thread.submit(make_from, opened, self._synthesizer).result()
@@ -212,6 +207,10 @@ class _WriterOperator(Operator):  # type: ignore[misc]
 
     Attributes:
         files: what was written; None as long as nothing is, as where Holoscan was told to end before.
+
+    Running it raises:
+        UsageError: something else is in the way.
+        OutputNotWrittenError: the disk refuses.
     """
 
     format: Format
@@ -235,12 +234,7 @@ class _WriterOperator(Operator):  # type: ignore[misc]
         spec.output("files").condition(ConditionType.NONE)
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Write each of them, whole or not at all.
-
-        Raises:
-            UsageError: something else is in the way.
-            OutputNotWrittenError: the disk refuses.
-        """
+        """Write each of them, whole or not at all."""
         with _nameless():
             self.files = [file for made in op_input.receive("synthetics") for file in self._write(made)]
             for file in self.files:
@@ -277,6 +271,9 @@ class SyntheticImageOperator(Operator):  # type: ignore[misc]
 
     The voxels are float32 in the order slices, rows, columns, by position along the slices' normal, as the SDK's own
     images are; the affine is right where pixels are not square, too.
+
+    Running it raises:
+        UsageError: there are several, or one that was not made from DICOM.
     """
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -285,11 +282,7 @@ class SyntheticImageOperator(Operator):  # type: ignore[misc]
         spec.output("image")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
-        """Hand on the only one.
-
-        Raises:
-            UsageError: there are several, or one that was not made from DICOM.
-        """
+        """Hand on the only one."""
         with _nameless():
             made = op_input.receive("synthetics")
             if len(made) != 1:
@@ -298,30 +291,3 @@ class SyntheticImageOperator(Operator):  # type: ignore[misc]
                     remedy="Select one series.",
                 )
             op_output.emit(image_of(made[0]), "image")
-
-
-def image_of(made: Made) -> Image:
-    """A synthetic scan of a DICOM series as the SDK's `Image`, with the metadata that the SDK's operators look for.
-
-    Raises:
-        UsageError: it was not made from DICOM.
-    """
-    series, slicing = made.opened.found.series, made.synthetic.scan.source.slicing
-    if series is None or slicing is None:
-        raise UsageError("only what was made from DICOM has an image of the App SDK")
-    _, affine = arrange(series.planes)
-    across, down, through = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
-    metadata = {
-        "affine": affine,
-        "space": "RAS",
-        "nifti_affine_transform": affine,
-        "dicom_affine_transform": np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine,
-        # the SDK's inference takes the first for the distance along a row, whatever its name says
-        "row_pixel_spacing": across,
-        "col_pixel_spacing": down,
-        "depth_pixel_spacing": through,
-        "Modality": "MR",
-        "SeriesInstanceUID": series.uid,
-        "SeriesDescription": made.synthetic.description,
-    }
-    return Image(np.ascontiguousarray(slicing.pictures(made.synthetic.scan.voxels)), metadata)

@@ -2,7 +2,11 @@
 
 import sys
 import warnings
+from importlib.util import find_spec
 
+if find_spec("holoscan") is None or find_spec("medgan") is None:
+    print('Error: this needs the MONAI Deploy App SDK: pip install "medgan[deploy]"', file=sys.stderr)
+    sys.exit(2)
 # Holoscan recommends 32 MB of stack for any application; the operators of this one need no more than the usual 8.
 warnings.filterwarnings("ignore", message="Current stack size", category=RuntimeWarning)
 

@@ -305,7 +305,8 @@ def test_an_image_for_the_sdk_is_one_and_of_dicom(dicom_study: Make, tmp_path: P
 
     from monai.deploy.core import Fragment
 
-    from medgan.integrations.monai_deploy import SyntheticImageOperator, image_of
+    from medgan.integrations.monai_deploy import SyntheticImageOperator
+    from medgan.integrations.monai_deploy_image import image_of
 
     operator = SyntheticImageOperator(Fragment(), name="image")
     with pytest.raises(UsageError, match="2 scans were made"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,15 @@ def test_the_settings_that_come_with_it_are_valid_and_of_this_version() -> None:
     assert said["application"]["version"] == __version__
     requirements = (APP / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert f"medgan[deploy]=={__version__}" in requirements
+
+
+@pytest.mark.skipif(find_spec("holoscan") is not None, reason="the MONAI Deploy App SDK is installed")
+def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
+    done = started("-i", "in", folder=tmp_path)
+    assert done.returncode == 2 and 'pip install "medgan[deploy]"' in done.stderr
+    with pytest.raises(UsageError, match="need its App SDK") as refused:
+        import_module("medgan.integrations.monai_deploy")
+    assert "medgan[deploy]" in refused.value.remedy
 
 
 def started(*arguments: object, folder: Path, **environment: object) -> subprocess.CompletedProcess[str]:
@@ -219,3 +230,46 @@ def test_a_run_that_holoscan_was_told_to_end_is_no_success(
     monkeypatch.setattr(app.Application, "run", ends_early)
     code = app.main(["-i", str(tmp_path), "-o", str(tmp_path / "out"), "-m", "brain"])
     assert code == 130 and "told to end" in capfd.readouterr().err
+
+
+def blocks_of(page: Path) -> list[tuple[str, str]]:
+    """Language and code of the blocks of a page that are run."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(
+        r"(<!-- not run:.*?-->\n)?^```(bash|python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    )
+    return [(language, code) for not_run, language, code in found if not not_run]
+
+
+def test_the_how_to_is_as_it_says(deploy_sdk: None, dicom_study: Make, tmp_path: Path) -> None:
+    dicom_study(tmp_path / "STUDY")
+    (tmp_path / "pipelines").symlink_to(APP.parent)
+    (tmp_path / "bin").mkdir()
+    for name, does in (("pip", "true"), ("python", f'exec {sys.executable} "$@"')):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    search = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": search, "PYTHONPATH": str(APP.parents[1])}
+    languages = []
+    for language, code in blocks_of(APP.parents[1] / "docs" / "how-to" / "monai-deploy.md"):
+        command = ["bash", "-e", "-c", code] if language == "bash" else [sys.executable, "-c", code]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        languages.append(language)
+    assert languages == ["bash", "bash", "python"]
+    assert [path.name for path in sorted((tmp_path / "out" / "nifti").iterdir())] == [
+        f"{NAME}.json",
+        f"{NAME}.nii.gz",
+    ]
+    applications, own = (
+        {file.name for file in (tmp_path / place).iterdir()} for place in ("out/dicom", "derived")
+    )
+    assert applications == own == {NAME, f"{NAME}.json"}
+
+
+def test_the_how_to_s_rules_are_valid() -> None:
+    page = (APP.parents[1] / "docs" / "how-to" / "monai-deploy.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(series_rules(yaml.safe_load(said)["medgan"]["series"]).rules) == 2
