@@ -68,7 +68,7 @@ def _options(command: click.Command, context: click.Context) -> list[str]:
     lines = ["| option | what it does |", "|---|---|"]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and record[1]:  # arguments that speak for themselves are in the usage
             names, said = record
             lines.append(f"| {_names(names)} | {_cell(said)} |")
     return lines
@@ -99,9 +99,15 @@ def _verbatim(block: str) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Words with a star or an underscore are no emphasis, those in backticks stay as they are."""
-    parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else re.sub(r"([*_<>\[\]])", r"\\\1", part) for part in parts)
+    """Words with a star or an underscore are no emphasis; options are code, and what is in backticks stays so."""
+    parts = re.split(r"(`[^`]*`|(?<![\w-])--[a-z][a-z0-9-]*)", text)
+    return "".join(map(_part, parts))
+
+
+def _part(part: str) -> str:
+    if part.startswith("--"):
+        return f"`{part}`"
+    return part if part.startswith("`") else re.sub(r"([*_<>\[\]])", r"\\\1", part)
 
 
 def _cell(text: str) -> str:

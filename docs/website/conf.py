@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.domains.python import PyObject
 
 HERE = Path(__file__).parent
@@ -62,9 +63,32 @@ def _without_bars(part: str) -> str:
     return part if part.startswith("`") else part.replace("|", r"\|")
 
 
+def _plain_signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Defaults that are made anew, and arrays, in few words."""
+    return tuple(_shorter(text) for text in (signature, returned))  # type: ignore[return-value]
+
+
+_ARRAY = re.compile(r"~?[\w.]*ndarray\[tuple\[~?[\w.]*Any, \.\.\.\], ~?[\w.]*dtype\[~?(?:numpy\.)?(\w+)\]\]")
+
+
+def _shorter(text: str | None) -> str | None:
+    return None if text is None else _ARRAY.sub(r"ndarray[\1]", text.replace("<factory>", "..."))
+
+
+def _dashes(app: Any, doctree: nodes.document) -> None:
+    """What parts a parameter from its meaning is a dash; two hyphens elsewhere begin an option."""
+    for text in list(doctree.findall(nodes.Text)):
+        if str(text) == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     for field in PyObject.doc_field_types:
         if field.name == "variable":
             field.label = "Attributes"
     app.connect("autodoc-process-docstring", _plain_bars)
+    app.connect("autodoc-process-signature", _plain_signature)
+    app.connect("doctree-read", _dashes)
