@@ -26,7 +26,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def fetch(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        with _without_garbage():
+        with without_garbage():
             return getattr(importlib.import_module(homes[name]), name)
 
     return fetch
@@ -44,7 +44,7 @@ def import_ahead(module: str) -> None:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_SHORT)
         try:
-            with contextlib.suppress(Exception), _without_garbage():
+            with contextlib.suppress(Exception), without_garbage():
                 importlib.import_module(module)
         finally:
             sys.setswitchinterval(interval)
@@ -53,7 +53,7 @@ def import_ahead(module: str) -> None:
 
 
 @contextlib.contextmanager
-def _without_garbage() -> Iterator[None]:
+def without_garbage() -> Iterator[None]:
     """Within, nobody looks for garbage: imports leave none, and to look takes a third of their time."""
     looked = gc.isenabled()
     gc.disable()
