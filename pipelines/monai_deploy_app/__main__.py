@@ -10,6 +10,7 @@ if find_spec("holoscan") is None or find_spec("medgan") is None:
 # Holoscan recommends 32 MB of stack for any application; the operators of this one need no more than the usual 8.
 warnings.filterwarnings("ignore", message="Current stack size", category=RuntimeWarning)
 
+import medgan  # noqa: E402, F401, I001 - first, so that MONAI imports of the SDK what is used here, and no more
 from app import main  # noqa: E402
 
 if __name__ == "__main__":
