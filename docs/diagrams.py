@@ -146,10 +146,17 @@ class Diagram:
         for one, following in itertools.pairwise(boxes):
             self.arrow(one.side("right"), following.side("left"), colour=colour)
 
-    def save(self, path: Path) -> None:
-        """Write it as SVG, always the same bytes for the same picture; or as PNG, by the name's end."""
+    def save(self, path: Path, *, said: str = "") -> None:
+        """Write it as SVG, always the same bytes for the same picture; or as PNG, by the name's end.
+
+        Args:
+            path: where to.
+            said: what the SVG says in its metadata, for who compares it with what it shows.
+        """
         with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": path.stem}):
             if path.suffix == ".png":
                 self._figure.savefig(path, dpi=_INCH)
             else:
-                FigureCanvasSVG(self._figure).print_svg(path, metadata={"Date": None, "Creator": "medgan"})
+                FigureCanvasSVG(self._figure).print_svg(
+                    path, metadata={"Date": None, "Creator": "medgan", "Description": said}
+                )

@@ -83,17 +83,34 @@ def direct(edges: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
     ]
 
 
-def architecture(path: Path) -> None:
-    """Rooms by floor with the imports between them, and the two flows below."""
+def drawn() -> tuple[list[list[str]], list[str], list[tuple[str, str]]]:
+    """What the picture of the architecture shows: rooms by floor from above, those that serve all, and imports."""
     floors = _rules().FLOORS
     tools = sorted(floors[0] - set(_NEVER_TOOLS))
+    edges = direct({room: found - set(tools) for room, found in imports().items() if room not in tools})
+    return [sorted(floor - set(tools)) for floor in floors[::-1]], tools, edges
+
+
+def in_words() -> str:
+    """The same as text, which the picture carries."""
+    floors, tools, edges = drawn()
+    lines = [
+        *(" ".join(floor) for floor in floors),
+        " ".join(tools),
+        *(" > ".join(edge) for edge in sorted(edges)),
+    ]
+    return "; ".join(lines)
+
+
+def architecture(path: Path) -> None:
+    """Rooms by floor with the imports between them, and the two flows below."""
+    floors, tools, edges = drawn()
     diagram = Diagram(_WIDTH, len(floors) * _FLOOR_HEIGHT + 250)
     for level in range(len(floors), 0, -1):
         top = (len(floors) - level) * _FLOOR_HEIGHT
         diagram.band(top, _FLOOR_HEIGHT, _WIDTH, fill="#f4f4f1" if level % 2 else "#ffffff")
         diagram.text(_MARGIN, top + _FLOOR_HEIGHT / 2, str(level), size=20, colour=PALE, bold=True)
-    edges = direct({room: found - set(tools) for room, found in imports().items() if room not in tools})
-    placed = arranged([sorted(floor - set(tools)) for floor in floors[::-1]], edges)
+    placed = arranged(floors, edges)
     for upper, lower in edges:
         diagram.arrow(*_line(placed[upper], placed[lower]), colour=PALE, width=1.2, behind=True)
     fill, edge = (
@@ -110,7 +127,7 @@ def architecture(path: Path) -> None:
     diagram.text(_MARGIN, top + 54, said, size=13, colour="#666666")
     _flow(diagram, top + 84, "A scan being synthesised", _SYNTHESIS_FLOW, SYNTHESIS)
     _flow(diagram, top + 168, "Training", _TRAINING_FLOW, TRAINING)
-    diagram.save(path)
+    diagram.save(path, said=in_words())
 
 
 def _wrapped(words: list[str], width: int) -> str:

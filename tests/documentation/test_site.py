@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
@@ -169,6 +170,10 @@ def test_the_picture_of_the_architecture_has_every_room_and_only_true_imports(
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import make_figures
 
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    assert html.escape(make_figures.in_words(), quote=False) in picture, (
+        "run python docs/make_figures.py architecture.svg"
+    )
     edges = make_figures.imports()
     kept = make_figures.direct(edges)
     assert {one for one, _ in kept} <= edges.keys() and all(low in edges[high] for high, low in kept)
