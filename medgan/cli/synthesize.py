@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -15,14 +13,13 @@ from medgan.cli.bids import look_for_missing, refuse_with_bids, refuse_without_b
 from medgan.cli.results import refuse, refuse_at_once, show
 from medgan.cli.screen import NOTICE, PathType, Screen, common_options, device_option
 from medgan.contrasts import contrast
-from medgan.errors import InterruptedByUserError, UsageError
+from medgan.errors import UsageError
 
 if TYPE_CHECKING:
     from medgan.models import Model
     from medgan.synthesis import Input, Result, Terms
 
 _RUN = Path("medgan-run")
-_ENDING_SECONDS = 20.0
 _EPILOG = """\b
 Examples:
   medgan synthesize scan.nii.gz --target t2
@@ -232,29 +229,10 @@ def command(
         results = _results(screen, scans, loaded, terms, device, force=force, workers=workers, dask=dask)
         if known is not None:
             screen.say(f"Uncertainty: {known.in_words}")
-        with _ending_in_time() as end_in_time, contextlib.closing(results):
-            try:
-                failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
-            except (KeyboardInterrupt, InterruptedByUserError):
-                if workers is not None or dask is not None:
-                    end_in_time()
-                raise
+        with contextlib.closing(results):
+            failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
     screen.say(NOTICE)
     refuse(screen, failures, total)
-
-
-@contextlib.contextmanager
-def _ending_in_time() -> Iterator[Callable[[], None]]:
-    """Give what to call when a cluster is interrupted: if it has not ended within seconds, this process ends itself.
-
-    Dask's threads may outlive the processes behind them. Once the block is left, nothing ends by itself any more.
-    """
-    timer = threading.Timer(_ENDING_SECONDS, os._exit, (InterruptedByUserError.exit_code,))
-    timer.daemon = True
-    try:
-        yield timer.start
-    finally:
-        timer.cancel()
 
 
 def _results(

@@ -109,6 +109,8 @@ def test_a_local_cluster_is_closed_to_others_and_ends_with_ctrl_c(
         stderr=subprocess.PIPE,
         start_new_session=True,
         text=True,
+        # where the tests run in the background, a shell lets them, and what they start, ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
     end = time.monotonic() + 90
     while len(list((tmp_path / "out").glob("*.json"))) < 5 and time.monotonic() < end:
