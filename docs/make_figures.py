@@ -292,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", choices=[[], *FIGURES], default=[])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FIGURES))
     parser.add_argument("--demo", type=Path, help="the folder of `medgan demo`, for demo.png")
     parser.add_argument("--out", type=Path, default=IMAGES)
     options = parser.parse_args()
