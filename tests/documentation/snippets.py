@@ -93,7 +93,7 @@ def complaints(page: Path) -> Iterator[str]:
             r"^\$ |^\s*(medgan [a-z]+( |$)|make [a-z]+$|pip install)", block.code, re.MULTILINE
         ):
             yield f"{where}: a command in a block of text; commands are bash"
-        if block.not_run is not None and len(block.not_run.split()) < 3:
+        if block.not_run is not None and len(block.not_run.split()) < 2:
             yield f"{where}: it says that it is not run, and not why"
         if block.needs and not all(block.needs):
             yield f"{where}: it needs something that has no name"
