@@ -24,6 +24,9 @@ _LOOKS = {
     "sagittal_nose_left": True,
     "is_colorbar": False,
     "drag_and_drop_enabled": False,
+    "view_mode_hot_key": "",  # which would show one of the two as a face
+    "clip_plane_hot_key": "",
+    "cycle_clip_plane_hot_key": "",
 }
 ERROR_SHOWN = 0.4
 """An expected error that is shown in the brightest colour, where none in the head is larger; 1 is the image's range."""

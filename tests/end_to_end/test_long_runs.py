@@ -15,13 +15,22 @@ KEPT = 5.0
 """MiB for 100 volumes or steps: one volume or the activations of one step, kept of each, are 8 and more."""
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def soaked(folder: Path) -> dict[str, dict[str, Any]]:
     """A short soak, by kind."""
-    report = tmp_path_factory.mktemp("soak") / "memory.json"
+    report = folder / "memory.json"
     arguments = ["--volumes", "40", "--steps", "200", "--json", report]
     subprocess.run([sys.executable, SOAK, *arguments], check=False, capture_output=True)
     return {row["kind"]: row for row in json.loads(report.read_text())}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The lesser growth of two soaks, where the first finds any: a leak is in both, a busy machine's noise is not."""
+    first = soaked(tmp_path_factory.mktemp("soak"))
+    if all(row["mib_per_100"] < KEPT for row in first.values()):
+        return first
+    again = soaked(tmp_path_factory.mktemp("again"))
+    return {kind: min(first[kind], again[kind], key=lambda row: row["mib_per_100"]) for kind in first}
 
 
 @pytest.mark.slow

@@ -124,16 +124,8 @@ def test_no_scan_and_nothing_of_the_machine_gets_into_a_build(path: str) -> None
     assert not in_context(path)
 
 
-LOCKED = [
-    "--rm",
-    "--network",
-    "none",
-    "--read-only",
-    "--cap-drop",
-    "ALL",
-    "--security-opt",
-    "no-new-privileges",
-]
+LOCKED = "--rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges"
+LOCKED += " --user 12345:12345 --tmpfs /tmp"
 
 
 @pytest.mark.slow
@@ -147,7 +139,7 @@ def test_an_image_makes_a_result_without_rights_and_network(
         )
     head(tmp_path / "scan.nii.gz", "t1", 1)
     tmp_path.chmod(0o777)  # the user in the container is nobody here
-    command = [engine, "run", *LOCKED, "-v", f"{tmp_path}:/data"]
+    command = [engine, "run", *LOCKED.split(), "-v", f"{tmp_path}:/data"]
     asked = ["synthesize", "scan.nii.gz", "--target", "t2", "-o", "t2.nii.gz", "--report", "--uncertainty"]
     done = subprocess.run([*command, image, *asked], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
