@@ -84,4 +84,4 @@ $(VENV)-deploy/.installed: pyproject.toml
 	$(PYTHON) -c "import pathlib; pathlib.Path('$@').touch()"
 
 clean:  ## Remove what the other targets made
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-wheel', '$(VENV)-deploy', 'dist', 'medgan-demo', 'medgan-bench')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-wheel', '$(VENV)-deploy', 'build', 'dist', 'medgan-demo', 'medgan-bench')]"

@@ -26,7 +26,7 @@ from medgan.preparation.intensity import IntensityRange
 from medgan.preparation.prepare import Prepared, prepare, restore
 from medgan.preparation.settings import PreparationSettings
 from medgan.preparation.slabs import slab_step
-from medgan.scans.hints import is_result
+from medgan.scans.hints import is_result, read_sidecar
 from medgan.scans.naming import output_stem
 from medgan.scans.nifti import read_nifti
 from medgan.scans.nifti_file import nifti_suffix
@@ -223,7 +223,8 @@ class WriteScand(MapTransform):  # type: ignore[misc]
         here, there = contrast(self.source).label, contrast(scan.contrast).label
         name = output_stem(_stem(scan.source.path), source_contrast=self.source, target=scan.contrast)
         image = self.output_dir / f"{name}.nii.gz"
-        if image.exists() and not self.output_dir.joinpath(f"{name}.json").exists():
+        told, _ = read_sidecar(self.output_dir / f"{name}.json")
+        if image.exists() and told.get("SyntheticData") is not True:
             raise UsageError(
                 "is there already, without the JSON of a result",
                 file=image,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
-from medgan.errors import UsageError
+from medgan.errors import OutputNotWrittenError, UsageError
 from medgan.files import whole_file, whole_folder
+from medgan.integrations.runtime import PACKAGE
 from medgan.models import Model
 
 Format = Literal["bundle", "onnx", "torchscript"]
 _SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torchscript": ".ts"}
-_BUNDLE = Path("configs") / "metadata.json"
+_BUNDLE, _RUNS = (Path("configs") / name for name in ("metadata.json", "inference.json"))
 
 
 def export_model(
@@ -45,13 +47,11 @@ def export_model(
     if format == "bundle":
         from medgan.integrations.monai_bundle import write_bundle
 
-        if (place / _BUNDLE).is_file():
-            with tempfile.TemporaryDirectory(prefix=".medgan-", dir=place.parent) as folder:
-                write_bundle(model, target, Path(folder))
-                _renew(place, Path(folder))
+        if place.is_dir():
+            _fill(place, lambda folder: write_bundle(model, target, folder))
         else:
-            with whole_folder(place) as new:
-                write_bundle(model, target, new)
+            with whole_folder(place) as folder:
+                write_bundle(model, target, folder)
         return place
     from medgan.integrations.graphs import onnx_graph, torchscript_graph
 
@@ -61,18 +61,45 @@ def export_model(
     return place
 
 
-def _renew(bundle: Path, made: Path) -> None:
-    """Put each file of a bundle in the place of its older self; what else lies in the folder stays."""
-    for file in sorted(made.rglob("*")):
-        if file.is_file():
-            with whole_file(bundle / file.relative_to(made)) as temporary:
-                shutil.copyfile(file, temporary)
+def _fill(bundle: Path, write: Callable[[Path], None]) -> None:
+    """Write a bundle into a folder that is there: an empty one, or an older bundle, beside whose files others may lie.
+
+    The configuration of its inference goes first and comes last, so that what is half renewed does not run. What was
+    made of the older weights (`model.ts`, `model.onnx`) goes, too.
+
+    Args:
+        bundle: the folder.
+        write: writes a bundle into an empty folder.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="medgan-") as folder:
+            made = Path(folder)
+            write(made)
+            for older in (_RUNS, *(Path("models") / name for name in ("model.ts", "model.onnx"))):
+                (bundle / older).unlink(missing_ok=True)
+            shutil.rmtree(bundle / PACKAGE, ignore_errors=True)
+            files = [file.relative_to(made) for file in sorted(made.rglob("*")) if file.is_file()]
+            for file in sorted(files, key=lambda file: file == _RUNS):
+                with whole_file(bundle / file) as temporary:
+                    shutil.copyfile(made / file, temporary)
+    except OSError as error:
+        raise OutputNotWrittenError(
+            f"cannot be written: {error.strerror or error}",
+            file=bundle,
+            remedy="Check space and permissions.",
+        ) from error
 
 
 def _place(out: Path, target: str, format: Format) -> Path:
     if format == "bundle":
         return out
     suffixes = (".ts", ".pt") if format == "torchscript" else (".onnx",)
+    if out.suffix.lower() in {".ts", ".pt", ".onnx"} - set(suffixes):
+        raise UsageError(
+            f"is not the name of a file in {format}",
+            file=out,
+            remedy=f"Let it end in {' or '.join(suffixes)}.",
+        )
     return out if out.suffix.lower() in suffixes else out / f"medgan-{target}{_SUFFIXES[format]}"
 
 

@@ -7,6 +7,7 @@ making, or of people that one trusts, should be run.
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import re
 import shutil
@@ -53,10 +54,10 @@ def write_bundle(model: Model, target: str, folder: Path) -> None:
         write_json(folder / "configs" / f"{name}.json", _filled(template, values))
     shutil.copyfile(template_folder() / "configs" / "logging.conf", folder / "configs" / "logging.conf")
     save_recipe(model.manifest.recipe, folder / "configs" / "recipe.yaml")
+    weights = io.BytesIO()  # torch.save hides OSError
+    torch.save(network.state_dict(), weights)  # the specification's form: read weights_only
     (folder / "models").mkdir()
-    torch.save(
-        network.state_dict(), folder / "models" / "model.pt"
-    )  # the specification's form: read weights_only
+    (folder / "models" / "model.pt").write_bytes(weights.getvalue())
     write_text(folder / "docs" / "README.md", _readme(model, values))
     shutil.copyfile(_license(), folder / "LICENSE")
     copy_runtime(folder, [_PARTS, kind.__module__])

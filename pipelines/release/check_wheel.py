@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-LARGEST = 40 * 2**20
+LARGEST = 40 * 10**6
 """Bytes."""
 _NEEDED = (
     "medgan/models/weights/brain/model.json",
@@ -21,6 +21,10 @@ _NEEDED = (
     "medgan/models/weights/brain/t2_to_t1.safetensors",
     "medgan/recipes/slices.yaml",
     "medgan/bundle/configs/inference.json",
+    "medgan/bundle/configs/logging.conf",
+    "medgan/bundle/configs/metadata.json",
+    "medgan/bundle/configs/train.json",
+    "medgan/bundle/docs/README.md",
     "medgan/bundle/LICENSE",
     "medgan/py.typed",
 )
@@ -35,7 +39,7 @@ def problems(wheel: Path, *, version: str) -> list[str]:
     """
     found = []
     if wheel.stat().st_size > LARGEST:
-        found.append(f"{wheel.stat().st_size / 2**20:.1f} MiB are more than {LARGEST / 2**20:.0f}")
+        found.append(f"{wheel.stat().st_size / 10**6:.1f} MB are more than {LARGEST / 10**6:.0f}")
     if wheel.name.split("-")[1] != version:
         found.append(f"its name does not say {version}")
     with zipfile.ZipFile(wheel) as archive:
@@ -61,7 +65,7 @@ def main(folder: Path) -> None:
     wrong = problems(wheel, version=stated[1])
     if wrong:
         sys.exit("\n".join(f"{wheel.name}: {line}" for line in wrong))
-    print(f"{wheel.name}: {wheel.stat().st_size / 2**20:.1f} MiB, complete")
+    print(f"{wheel.name}: {wheel.stat().st_size / 10**6:.1f} MB, complete")
 
 
 if __name__ == "__main__":

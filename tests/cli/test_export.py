@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,66 @@ def test_a_bundle_takes_no_folder_of_other_things(
     assert medgan(*arguments, "--overwrite").code == 0
     assert (out / "LICENSE").is_file()
     assert (out / "mine.txt").read_text() == "mine"
+
+
+def test_a_bundle_that_is_renewed_keeps_nothing_of_the_older_weights(
+    medgan: Any, small_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model, out = small_model(), tmp_path / "bundle"
+    arguments = ("export", model, "--format", "bundle", "-o", out, "--target")
+    assert medgan(*arguments, "t2").code == 0
+    stale = [out / name for name in ("models/model.ts", "models/model.onnx", "medgan_runtime/old.py")]
+    for file in stale:
+        file.write_bytes(b"older")
+    assert medgan(*arguments, "t1", "--overwrite").code == 0
+    assert not any(file.exists() for file in stale)
+    assert '"target": "t1"' in (out / "configs" / "inference.json").read_text()
+
+
+@pytest.mark.parametrize("moment", ["models/model.pt", "configs/metadata.json"])
+def test_a_renewal_that_is_cut_leaves_what_does_not_run_and_can_be_renewed(
+    medgan: Any,
+    small_model: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    model, out = small_model(), tmp_path / "bundle"
+    arguments = ("export", model, "--format", "bundle", "-o", out, "--target")
+    assert medgan(*arguments, "t2").code == 0
+    copy = shutil.copyfile
+
+    def cut(source: Path, target: Path) -> None:
+        if Path(source).as_posix().endswith(moment) and "bundle/configs" not in Path(source).as_posix():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(source, target)
+
+    with monkeypatch.context() as full:
+        full.setattr("medgan.integrations.exporting.shutil.copyfile", cut)
+        done = medgan(*arguments, "t1", "--overwrite")
+    assert (done.code, "Traceback" in done.err) == (5, False)
+    assert not (out / "configs" / "inference.json").exists()
+    assert medgan(*arguments, "t1", "--overwrite").code == 0
+
+
+def test_an_empty_working_folder_takes_a_bundle(
+    medgan: Any, small_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_model()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert medgan("export", model, "--format", "bundle", "--target", "t2", "-o", ".").code == 0
+    assert Path("configs/inference.json").is_file()
+
+
+def test_a_name_of_another_format_is_refused(
+    medgan: Any, small_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = medgan(
+        "export", small_model(), "--format", "torchscript", "--target", "t2", "-o", tmp_path / "t2.onnx"
+    )
+    assert done.code == 2
+    assert not (tmp_path / "t2.onnx").exists()
 
 
 @pytest.mark.parametrize("weights", ["t1_to_t2.safetensors", "t2_to_t1.safetensors"])
