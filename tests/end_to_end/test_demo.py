@@ -45,7 +45,7 @@ def test_the_demonstration_beats_both_baselines(tmp_path: Path) -> None:
         assert one.medgan.ssim > max(one.copied.ssim, one.histogram.ssim) + 0.1, one
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_demonstration_shows_what_it_made_in_all_three_kinds(tmp_path: Path) -> None:
     shown = demonstrate(tmp_path / "demo", epochs=1, device="cpu")
     scores = json.loads((shown.folder / "scores.json").read_text(encoding="utf-8"))

@@ -252,7 +252,7 @@ def copied(disks: Any, disk: Path, to: Path) -> Path:
     return to
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @FULL
 def test_a_real_disk_that_fills_anywhere_in_a_training(
     disks: Any, tools: Any, tiny_train: Any, tiny_run: Path, tmp_path: Path

@@ -12,7 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "pipelines" / "benchmarks"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_training_steps_are_timed_beside_the_reference_and_written_down(tmp_path: Path) -> None:
     out = tmp_path / "steps.json"
     command = [sys.executable, BENCHMARKS / "training_step.py", "--sizes", "32", "--steps", "1"]
@@ -30,7 +30,7 @@ def test_training_steps_are_timed_beside_the_reference_and_written_down(tmp_path
         assert row["peak_bytes"] >= row["peak_bytes_before"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_reading_and_preparing_are_timed_beside_the_plain_libraries_and_written_down(tmp_path: Path) -> None:
     out = tmp_path / "preparing.json"
     command = [sys.executable, BENCHMARKS / "preparing.py", "--kinds", "png", "--json", out]
@@ -42,7 +42,7 @@ def test_reading_and_preparing_are_timed_beside_the_plain_libraries_and_written_
         assert row["reading"] > row["floor"] > 0 and row["preparing"] > row["prepared_before"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["CycleGAN of 2017", "slices"])
 def test_a_training_is_judged_beside_the_reference_after_the_same_time(
     method: str, monkeypatch: pytest.MonkeyPatch

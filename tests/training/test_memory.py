@@ -202,7 +202,7 @@ HEAVY = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of a process")
 def test_a_training_stays_under_what_it_was_given_and_would_not_have_otherwise(
     tiny: tuple[str, ...], head_folders: Any, tmp_path: Path
