@@ -9,7 +9,7 @@ from pathlib import Path
 
 import api
 import commands
-import notebooks
+import notebook_pages
 import pages
 
 
@@ -52,7 +52,7 @@ def _text(path: Path, target: Path, linked: Callable[[str], str]) -> str:
         return linked(path.read_text(encoding="utf-8"))
     pictures = target.parent / "pictures"
     pictures.mkdir(exist_ok=True)
-    return notebooks.page(path, pictures, linked=linked)
+    return notebook_pages.page(path, pictures, linked=linked)
 
 
 def _show(root: Path, path: Path, out: Path) -> None:

@@ -25,13 +25,13 @@ def website() -> Iterator[SimpleNamespace]:
     sys.path.insert(0, str(WEBSITE))
     try:
         import commands
-        import notebooks
+        import notebook_pages
         import outside
         import pages
         import staging
 
         yield SimpleNamespace(
-            commands=commands, notebooks=notebooks, outside=outside, pages=pages, staging=staging
+            commands=commands, notebook_pages=notebook_pages, outside=outside, pages=pages, staging=staging
         )
     finally:
         sys.path.remove(str(WEBSITE))
@@ -144,7 +144,7 @@ def test_a_notebook_becomes_a_page_with_its_code_and_pictures(
     ]
     notebook = tmp_path / "one.ipynb"
     notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    page = website.notebooks.page(notebook, tmp_path, linked=str.upper)
+    page = website.notebook_pages.page(notebook, tmp_path, linked=str.upper)
     assert page.startswith("# TITLE\n") and "```python\nprint('said')\n```" in page
     assert "```text\nsaid\n```" in page and (tmp_path / "one-1-1.png").read_bytes() == b"head"
 
