@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ of_monai = pytest.mark.filterwarnings(
     "ignore:.*:FutureWarning",
 )
 """What MONAI's own commands warn of."""
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """What exporters leave for the search for garbage goes here, not in the middle of another test's tensors."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
