@@ -180,19 +180,7 @@ def command(
         refuse_without_bids(
             {"--participant-label": participants, "--session": sessions, "--dry-run": dry_run}
         )
-    if wanted != "dicom" and (reference is not None or deidentify):
-        option = "--reference" if reference is not None else "--deidentify"
-        raise UsageError(
-            f"{option} is for DICOM results; NIfTI and PNG carry no identity", remedy="Add --format dicom."
-        )
-    if workers is not None and dask is not None:
-        raise UsageError(
-            "--workers starts processes here, and --dask names others", remedy="Leave out one of the two."
-        )
-    if workers is not None or dask is not None:
-        from medgan.integrations.cluster import require_dask
-
-        require_dask()
+    _refuse_what_does_not_go_together(wanted, reference, deidentify, workers, dask)
     missing = None
     if bids:
         missing = look_for_missing(screen, inputs, target, participants=participants, sessions=sessions)
@@ -233,6 +221,24 @@ def command(
             failures, total = show(screen, results, len(scans), f"Making {contrast(target).label}")
     screen.say(NOTICE)
     refuse(screen, failures, total)
+
+
+def _refuse_what_does_not_go_together(
+    wanted: str | None, reference: Path | None, deidentify: bool, workers: int | None, dask: str | None
+) -> None:
+    if wanted != "dicom" and (reference is not None or deidentify):
+        option = "--reference" if reference is not None else "--deidentify"
+        raise UsageError(
+            f"{option} is for DICOM results; NIfTI and PNG carry no identity", remedy="Add --format dicom."
+        )
+    if workers is not None and dask is not None:
+        raise UsageError(
+            "--workers starts processes here, and --dask names others", remedy="Leave out one of the two."
+        )
+    if workers is not None or dask is not None:
+        from medgan.integrations.cluster import require_dask
+
+        require_dask()
 
 
 def _results(
