@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
 
@@ -151,3 +152,12 @@ def code_spans(text: str) -> Iterator[str]:
         for child in token.children or []:
             if child.type == "code_inline":
                 yield child.content
+
+
+def docs_module(file: str) -> Any:
+    """A script of docs/, by its name without `.py`."""
+    spec = importlib.util.spec_from_file_location(file, ROOT / "docs" / f"{file}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import click
 import pytest
-from snippets import ROOT, anchors, code_spans, links, name, pages
+from snippets import ROOT, anchors, code_spans, docs_module, links, name, pages
 
 from medgan import errors
 from medgan.cli.main import cli
@@ -102,16 +100,8 @@ def test_the_exit_codes_of_the_command_line_are_those_of_its_errors() -> None:
     assert told == known | {0, 1}
 
 
-def _module(file: str) -> Any:
-    spec = importlib.util.spec_from_file_location(file, ROOT / "docs" / f"{file}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_cards_are_those_of_the_model_that_comes_with_medgan() -> None:
-    for path, text in _module("make_cards").pages().items():
+    for path, text in docs_module("make_cards").pages().items():
         assert path.read_text(encoding="utf-8") == text, "run python docs/make_cards.py"
 
 
