@@ -6,6 +6,7 @@ weights that it was made from, and found there by the next command, which then n
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -38,6 +39,7 @@ _SIDE, _IMAGES, _TIMED = 192, 2, 3
 """Of the images that both are timed on, in 2D; a quarter of the side in 3D."""
 _GAIN = 0.9
 """At most so much of torch's time."""
+_ONE = threading.Lock()
 _ALLOWED = {torch.float32: 2e-3, torch.bfloat16: 5e-2}
 """Mean difference from torch, of a range of 2: far more than rounding makes, far less than a wrong graph."""
 
@@ -166,15 +168,29 @@ def _read(place: Path) -> tuple[bytes, bytes] | None:
 
 
 def _ready(text: bytes, weights: bytes, precision: torch.dtype, threads: int) -> Run:
+    return _ready_of(_core().read_model(model=text, weights=weights), precision, threads)
+
+
+def _core() -> Any:
+    """OpenVINO's core, one for the whole process, and kept until it ends.
+
+    Each core's plugin for processors gives the thread that loads it another stack to handle signals on, and takes that
+    away when it goes. Of two that go in the order in which they came, the second puts the first one's stack back, which
+    is no more; Ctrl-C then writes over whatever lies there since, or ends the process.
+    """
+    with _ONE:
+        return _only_core()
+
+
+@functools.cache
+def _only_core() -> Any:
     import openvino
 
-    return _ready_of(openvino.Core().read_model(model=text, weights=weights), precision, threads)
+    return openvino.Core()
 
 
 def _ready_of(converted: Any, precision: torch.dtype, threads: int) -> Run:
-    import openvino
-
-    compiled = openvino.Core().compile_model(
+    compiled = _core().compile_model(
         converted,
         "CPU",
         {

@@ -17,7 +17,6 @@ from torch.utils._pytree import tree_leaves
 
 from medgan.cyclegan import Weights
 from medgan.cyclegan.cyclegan import SEEN, Images
-from medgan.lazy import without_garbage
 from medgan.recipe import Recipe
 from medgan.training.shares import Part
 from medgan.training.state import build_gan
@@ -123,11 +122,8 @@ def footprint(recipe: Recipe, shown: Shown, *, slab: int, precision: torch.dtype
 
 @contextmanager
 def _imagined() -> Iterator[_Live]:
-    """Within, tensors have no content, and nothing that is done to them takes time or chance.
-
-    Nobody looks for garbage meanwhile: torch crashes where objects of its own die within the dispatch of another's.
-    """
-    with without_garbage(), FakeTensorMode(), _Live() as live:
+    """Within, tensors have no content, and nothing that is done to them takes time or chance."""
+    with FakeTensorMode(), _Live() as live:
         yield live
 
 

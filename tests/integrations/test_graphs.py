@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,6 @@ KINDS = {
 """Settings of small models by what is special in them."""
 SIZES = ((1, 16, 24, 32), (3, 37, 21, 19), (2, 65, 48, 10))
 """Numbers and sides, some of which no halving divides."""
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """What exporters leave for the search for garbage goes here, not in the middle of another test's tensors."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(params=KINDS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ of_monai = pytest.mark.filterwarnings(
     "ignore:.*:FutureWarning",
 )
 """What MONAI's own commands warn of."""
-
-
-@pytest.fixture(autouse=True)
-def swept() -> Iterator[None]:
-    """What exporters leave for the search for garbage goes here, not in the middle of another test's tensors."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

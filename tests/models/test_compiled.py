@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,3 +187,30 @@ def test_a_scan_comes_out_as_without_it(
         assert (synthesizer.translator.compiled is not None) is (compiled == "1")
     span = float(np.ptp(made["0"]))
     assert np.abs(made["1"] - made["0"]).mean() < 0.005 * span  # both may round to bfloat16
+
+
+_ONE_AFTER_THE_OTHER = """
+import gc, os, signal
+import numpy, openvino, torch
+from openvino import opset13
+from medgan.models.compiled import _ready_of
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have begun this with Ctrl-C ignored
+given = opset13.parameter([1, 4], numpy.float32)
+graph = openvino.Model([opset13.relu(given)], [given])
+both = [_ready_of(graph, torch.float32, 1) for _ in range(2)]
+while both:
+    both.pop(0)(torch.zeros(1, 4))
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as POSIX does")
+def test_ctrl_c_is_heard_after_both_contrasts_were_made_and_are_done_with() -> None:
+    """OpenVINO takes away the stack that signals are handled on: what comes after was written over, or crashed."""
+    ended = subprocess.run([sys.executable, "-c", _ONE_AFTER_THE_OTHER], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n"), ended.stderr
