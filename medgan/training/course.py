@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ignite.engine import Events
 
@@ -44,10 +44,11 @@ def lead(job: Job, trainer: CycleGANTrainer, plan: Plan) -> None:
         also=lambda: _save(job, trainer),
     )
     selection, report = Selection(job.folder / "judgements.csv"), Report(plan, job.observer)
-    handlers = [
+    loggers = optional_loggers(job.folder, job.recipe.training)
+    metrics = Metrics(job.folder / "metrics.csv", job.observer, loggers)
+    handlers: list[Any] = [
         Progress(job.observer),
-        Metrics(job.folder / "metrics.csv", job.observer),
-        *optional_loggers(job.folder, job.recipe.training),
+        metrics,
         Previews(job.folder / "previews", seconds=job.recipe.training.preview_seconds),
         selection,
         checkpoints,
@@ -66,6 +67,7 @@ def lead(job: Job, trainer: CycleGANTrainer, plan: Plan) -> None:
             job.team.wait()
             raise
         finally:
+            metrics.close()
             if isinstance(job.pairs, PairStream):
                 job.pairs.close()
     draw_summary(job.folder)

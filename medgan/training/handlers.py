@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -53,10 +53,13 @@ def end_when_due(engine: CycleGANTrainer) -> None:
 
 
 class Metrics:
-    """Means of each epoch's losses, in `engine.state.metrics` for MONAI's handlers and in a CSV file."""
+    """Means of each epoch's losses, in a CSV file and in `engine.state.metrics`, whence loggers take them.
 
-    def __init__(self, file: Path, observer: Observer) -> None:
-        self.table, self.observer = Table(file), observer
+    Loggers hear of an epoch from here, since the engine does not count its last one as completed.
+    """
+
+    def __init__(self, file: Path, observer: Observer, loggers: Sequence[Any] = ()) -> None:
+        self.table, self.observer, self.loggers = Table(file), observer, loggers
         self._values: dict[str, list[float]] = defaultdict(list)
 
     def attach(self, engine: CycleGANTrainer) -> None:
@@ -64,6 +67,8 @@ class Metrics:
         self.table.drop_after(engine.training.step)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._add)
         engine.add_event_handler(Events.EPOCH_COMPLETED | Events.TERMINATE, self._close)
+        for logger in self.loggers:
+            logger.attach(engine)
 
     def _add(self, engine: CycleGANTrainer) -> None:
         for name, value in engine.state.output.items():
@@ -80,7 +85,14 @@ class Metrics:
         self.table.append(
             {**row, "scale": engine.scale, **{name: f"{value:.6g}" for name, value in means.items()}}
         )
+        for logger in self.loggers:
+            logger.epoch_completed(engine)
         self.observer.epoch_done(engine.state.epoch, means)
+
+    def close(self) -> None:
+        """Let the loggers write out what they hold, and end."""
+        for logger in self.loggers:
+            logger.close()
 
 
 class Previews:
@@ -192,7 +204,10 @@ def check_loggers(settings: TrainingSettings) -> None:
 
 
 def optional_loggers(run: Path, settings: TrainingSettings) -> list[Any]:
-    """MONAI's handlers that write the epochs' metrics for TensorBoard (where it is installed) and MLflow."""
+    """MONAI's handlers that write the epochs' metrics for TensorBoard (where it is installed) and MLflow.
+
+    They are told of epochs by `Metrics`, and have to be closed.
+    """
     handlers: list[Any] = []
     if settings.tensorboard and importlib.util.find_spec("tensorboard") is not None:
         from monai.handlers import TensorBoardStatsHandler
@@ -201,6 +216,7 @@ def optional_loggers(run: Path, settings: TrainingSettings) -> list[Any]:
             TensorBoardStatsHandler(
                 log_dir=str(run / "tensorboard"),
                 iteration_log=False,
+                epoch_log=False,
                 global_epoch_transform=lambda epoch: epoch,
             )
         )
@@ -209,6 +225,11 @@ def optional_loggers(run: Path, settings: TrainingSettings) -> list[Any]:
 
         tracking = (run / "mlruns").resolve().as_uri()
         handlers.append(
-            MLFlowHandler(tracking_uri=tracking, iteration_log=False, output_transform=lambda output: None)
+            MLFlowHandler(
+                tracking_uri=tracking,
+                iteration_log=False,
+                epoch_log=False,
+                output_transform=lambda output: None,
+            )
         )
     return handlers

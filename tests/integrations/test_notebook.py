@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,15 @@ def result(scan: Path, tiny_run: Path) -> Any:
 
 
 @pytest.fixture
-def widget(scan: Path, result: Any) -> Any:
+def widget(scan: Path, result: Any) -> Iterator[Any]:
     pytest.importorskip("ipyniivue", reason="ipyniivue is not installed (medgan[jupyter])")
+    import ipywidgets
+
+    ipywidgets.Widget.close_all()  # whatever else was shown in this process: a notebook keeps them all
     error = nibabel.Nifti1Image(np.full(result.shape, 0.2, np.float32), result.affine)
     error.dataobj[0, 0, 0] = 0
-    return side_by_side(scan, result, uncertainty=error)
+    yield side_by_side(scan, result, uncertainty=error)
+    ipywidgets.Widget.close_all()
 
 
 def shown(volume: Any) -> Any:

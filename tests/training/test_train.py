@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,21 @@ def test_a_run_folder_holds_all_that_was_promised_and_no_leftovers(tiny_run: Pat
         "t2_to_t1.safetensors",
     }
     assert not list(tiny_run.rglob(".medgan-*"))
+
+
+def test_tensorboard_has_every_epoch_once_the_training_ends_and_nothing_goes_on_behind_it(
+    head_folders: Any, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+    )
+    before = set(threading.enumerate())
+    changes = (*tiny, "training.tensorboard=true")
+    run = train(head_folders.t1, head_folders.t2, out=tmp_path / "run", changes=changes, device="cpu")
+    assert set(threading.enumerate()) <= before
+    events = accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
+    tags = events.Tags()["scalars"]
+    assert tags and all([one.step for one in events.Scalars(tag)] == [1, 2] for tag in tags)
 
 
 def test_there_is_a_preview_of_the_untrained_networks_and_of_every_epoch(tiny_run: Path) -> None:
