@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from medgan.lazy import import_app_sdk_when_asked, lazy_names
@@ -24,3 +25,4 @@ __getattr__ = lazy_names(
     },
 )
 import_app_sdk_when_asked()
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MONAI imports MLflow, which would report its use

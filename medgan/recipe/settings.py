@@ -190,7 +190,9 @@ class TrainingSettings(_Settings):
     tensorboard: bool = Field(
         True, description="Metrics for TensorBoard, where it is installed (extra tensorboard)."
     )
-    mlflow: bool = Field(False, description="Metrics for MLflow, in the run folder (extra mlflow).")
+    mlflow: bool = Field(
+        False, description="Metrics for MLflow, in mlflow/mlflow.db of the run folder (extra mlflow)."
+    )
     preview_seconds: float = Field(0.0, ge=0, description="At least this long between two preview pictures.")
     calibration_heads: int | None = Field(
         None,

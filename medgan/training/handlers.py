@@ -223,7 +223,9 @@ def optional_loggers(run: Path, settings: TrainingSettings) -> list[Any]:
     if settings.mlflow:
         from monai.handlers import MLFlowHandler
 
-        tracking = (run / "mlruns").resolve().as_uri()
+        place = (run / "mlflow").resolve()
+        place.mkdir(exist_ok=True)
+        tracking = f"sqlite:///{(place / 'mlflow.db').as_posix()}"  # MLflow writes no plain files any more
         handlers.append(
             MLFlowHandler(
                 tracking_uri=tracking,

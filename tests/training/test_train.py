@@ -86,6 +86,17 @@ def test_tensorboard_has_every_epoch_once_the_training_ends_and_nothing_goes_on_
     assert tags and all([one.step for one in events.Scalars(tag)] == [1, 2] for tag in tags)
 
 
+def test_so_has_mlflow_and_its_run_is_ended(head_folders: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed (medgan[mlflow])")
+    changes = (*tiny, "training.mlflow=true")
+    train(head_folders.t1, head_folders.t2, out=tmp_path / "run", changes=changes, device="cpu")
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/run/mlflow/mlflow.db")
+    (run,) = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert run.info.status == "FINISHED" and run.data.metrics
+    for name in run.data.metrics:
+        assert [one.step for one in client.get_metric_history(run.info.run_id, name)] == [1, 2]
+
+
 def test_there_is_a_preview_of_the_untrained_networks_and_of_every_epoch(tiny_run: Path) -> None:
     previews = sorted(path.name for path in (tiny_run / "previews").iterdir())
     assert previews == ["epoch_00001.png", "epoch_00002.png", "untrained.png"]
