@@ -78,7 +78,7 @@ def origin_digest(
         contents: of `contents_digest`.
         nameless: whether the result names no one: then it is known by its contents, lest a guess at the name could
             be checked.
-        raw: the root of the BIDS data set that it is of, whose files may be links to where they are kept.
+        raw: the root of the BIDS data set that it is of: then it is known by its place in that, wherever it lies.
     """
     if nameless:
         which = contents
@@ -87,7 +87,7 @@ def origin_digest(
     elif place != origin:
         which = f"{origin.resolve()}!{found.path.relative_to(place).as_posix()}"
     elif raw is not None:
-        which = f"{raw.resolve()}!{found.path.relative_to(raw).as_posix()}"
+        which = f"bids:raw:{found.path.relative_to(raw).as_posix()}"
     else:
         which = str(found.path.resolve())
     chosen = json.dumps([which, reading.volume, reading.echo, nameless])

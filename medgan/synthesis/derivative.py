@@ -16,7 +16,7 @@ from typing import Any
 from medgan import __version__
 from medgan.contrasts import contrast, other
 from medgan.errors import InputRefusedError, UsageError
-from medgan.files import kind_of, write_json, write_text
+from medgan.files import is_leftover, kind_of, marked, remove_leftovers, write_json, write_text
 
 DESCRIPTION = "dataset_description.json"
 _DESCRIPTION_LIMIT = 2**20
@@ -122,7 +122,16 @@ def _refuse_others(out: Path, said: Mapping[str, Any], raw: Path) -> None:
     links = said.get("DatasetLinks")
     link = links.get("raw") if isinstance(links, dict) else None
     linked = out / link if isinstance(link, str) and "://" not in link else None
-    if linked is not None and kind_of(linked / DESCRIPTION) == "file" and not linked.samefile(raw):
+    if linked is None or not any(out.glob("sub-*")):
+        return
+    if kind_of(linked / DESCRIPTION) != "file":
+        raise UsageError(
+            "holds results, and no data set is where its DatasetLinks lead, so that they may be another's",
+            file=out,
+            remedy=f'If they are of this one, which was moved, write "raw": {json.dumps(_link(out, raw))} into '
+            f"DatasetLinks of its {DESCRIPTION}; else give a folder of its own as --out.",
+        )
+    if not linked.samefile(raw):
         raise UsageError(
             "holds results of another raw data set, to which its DatasetLinks lead",
             file=out,
@@ -160,7 +169,8 @@ class MadeBy:
 def described(out: Path, raw: Path, made_by: MadeBy) -> Iterator[None]:
     """Let a derivative say what it is before its first image is there; one that stays empty is taken away again.
 
-    A data set that is there already keeps what it says of models that were at work before.
+    A data set that is there already keeps what it says of models that were at work before. Several commands may be at
+    work in one: each leaves a mark of its own, and only the last one takes anything away.
 
     Args:
         out: the derivative.
@@ -175,15 +185,21 @@ def described(out: Path, raw: Path, made_by: MadeBy) -> Iterator[None]:
         not (out / DESCRIPTION).exists(),
         [one for one in (out, *out.parents) if not one.exists()],
     )
-    _describe(out, raw, made_by)
     try:
-        yield
-    finally:
-        if not any(out.glob("sub-*")):
-            if is_new:
-                _take_away(out, folders)
-        elif kind_of(out / DESCRIPTION) != "file":  # another command ended here meanwhile, with nothing made
+        with marked(out):
             _describe(out, raw, made_by)
+            yield
+    finally:
+        remove_leftovers(out)
+        if is_new and _is_unused(out):
+            _take_away(out, folders)
+        if not _is_unused(out):  # what another command wrote at the same moment may have gone
+            _describe(out, raw, made_by)
+
+
+def _is_unused(out: Path) -> bool:
+    """Whether a derivative has no results, and no other command is at work in it."""
+    return not any(out.glob("sub-*")) and not (out.is_dir() and any(map(is_leftover, out.iterdir())))
 
 
 def _describe(out: Path, raw: Path, made_by: MadeBy) -> None:
@@ -191,9 +207,10 @@ def _describe(out: Path, raw: Path, made_by: MadeBy) -> None:
     content = _description(before, read_description(raw), made_by, link=_link(out, raw))
     if content != before:
         write_json(out / DESCRIPTION, content)
-    for name, text in ((".bidsignore", _IGNORED), ("README", _README)):
-        if not (out / name).exists():
-            write_text(out / name, text)
+    if not (out / ".bidsignore").exists():
+        write_text(out / ".bidsignore", _IGNORED)
+    if not any(out.glob("README*")):  # BIDS wants one, whatever its ending
+        write_text(out / "README", _README)
 
 
 def _description(

@@ -51,7 +51,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=10, help="workers at a time")
     parser.add_argument("--cores", type=int, default=2, help="of each")
-    parser.add_argument("--memory", default="6GiB", help="of each; a head of 1 mm takes 1.3 GiB")
+    parser.add_argument("--memory", default="6GiB", help="of each; a head of 1 mm takes 1 GiB")
     parser.add_argument("--walltime", default="04:00:00", help="of each; a new one takes its place")
     parser.add_argument("--queue", help="Slurm's partition")
     parser.add_argument("--account")

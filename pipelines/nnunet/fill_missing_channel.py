@@ -14,11 +14,13 @@ Exit codes are medgan's: 3 where a case stays without a channel (the others are 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ import click
 import medgan
 from medgan.contrasts import CONTRASTS, other
 from medgan.errors import InputRefusedError, MedganError, UsageError
-from medgan.files import sha256, whole_file, write_json
+from medgan.files import locked, sha256, whole_file, write_json
 
 FOLDERS, RECORD = ("imagesTr", "imagesTs"), "medgan_filled.json"
 _ENDINGS = (".nii.gz", ".nii")
@@ -241,12 +243,20 @@ def command(
     """Fill the T1w or T2w channel that cases of the nnU-Net data set DATASET lack."""
     data_set = read_data_set(folder, t1_channel, t2_channel)
     names = [only] if only else [name for name in FOLDERS if (folder / name).is_dir()]
+    with contextlib.nullcontext() if dry_run else locked(folder):  # the list is written whole
+        left = _fill(data_set, names, None if dry_run else functools.partial(Filler, data_set, model, device))
+    sys.exit(InputRefusedError.exit_code if left else 0)
+
+
+def _fill(data_set: DataSet, names: Sequence[str], filler_of: Callable[[], Filler] | None) -> int:
+    """Make what can be made, or say what would be; gives how many channels stay missing."""
+    folder = data_set.folder
     missing = [each for name in names for each in data_set.missing(name)]
     possible = [each for each in missing if each.source is not None]
     left = [each.path for each in missing if each.source is None]
     left += [path for name in names for path in data_set.others_missing(name)]
     made = 0
-    filler = None if dry_run or not possible else Filler(data_set, model, device)
+    filler = filler_of() if filler_of and possible else None
     for each in possible:
         shown = each.path.relative_to(folder).as_posix()
         assert each.source is not None  # noqa: S101
@@ -265,8 +275,8 @@ def command(
             click.echo(f"Warning: {shown}: {doubt}", err=True)
     for path in left:
         click.echo(f"Still missing: {path.relative_to(folder).as_posix()}", err=True)
-    click.echo(_summary(len(possible), made, len(left), dry_run))
-    sys.exit(InputRefusedError.exit_code if left else 0)
+    click.echo(_summary(len(possible), made, len(left), filler_of is None))
+    return len(left)
 
 
 def _summary(possible: int, made: int, left: int, dry_run: bool) -> str:

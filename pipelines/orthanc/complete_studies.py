@@ -19,6 +19,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -30,13 +31,14 @@ from typing import Any
 import click
 
 from medgan.contrasts import CONTRASTS, guess_contrast, other
-from medgan.errors import MedganError, OutputNotWrittenError, ResourceError, UsageError
+from medgan.errors import InputRefusedError, MedganError, OutputNotWrittenError, ResourceError, UsageError
 from medgan.files import locked, whole_file, write_json
 
 _SECONDS = 60.0
 _STATE = "state.json"
-_NOT_THE_SCANS = (2, 4, 5, 6, 130)
-"""Exit codes of medgan that another scan would get as well: they end the run. Others pass over the study."""
+_TRIES = 3
+"""Runs in which a study's synthesis may crash or be killed (its memory ran out) before it is passed over."""
+_CRASHES = [getattr(signal, name, None) for name in ("SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT")]
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,11 @@ class Completion:
         if self.dry_run:
             return f"would get a synthetic {CONTRASTS[self.target].label}"
         if not self._make(chosen, ready):
-            return f"has a {CONTRASTS[other(self.target).key].label} that medgan makes nothing of"
+            return f"has a {CONTRASTS[other(self.target).key].label} that medgan refuses, as said above"
         return self._send(study, ready)
 
     def _make(self, source: Series, ready: Path) -> bool:
-        """Fill a folder with the derived series, whole or not at all; False where the scan is in the way of it."""
+        """Fill a folder with the derived series, whole or not at all; False where medgan refuses the scan."""
         work, archive = self.state / "work", self.state / "work" / "series.zip"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
@@ -170,12 +172,15 @@ class Completion:
         asked = ("--target", self.target, "--format", "dicom", "--out", str(work / "out"), *self.options)
         command = [sys.executable, "-m", "medgan", "synthesize", str(archive), *asked]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode in _NOT_THE_SCANS:
+        if done.returncode == 1 or -done.returncode in _CRASHES:
+            raise CrashError(f"crashed medgan (exit code {done.returncode})")
+        if done.returncode not in (0, InputRefusedError.exit_code):
             raise ResourceError(
                 f"medgan synthesize ended with exit code {done.returncode}, as said above",
                 remedy="Mend it; the next run begins with this study.",
             )
         if done.returncode == 0:
+            (work / "out").chmod(0o700)
             (work / "out").rename(ready)
         shutil.rmtree(work)
         return done.returncode == 0
@@ -195,25 +200,52 @@ class Completion:
         return f"got a synthetic {CONTRASTS[self.target].label} of {len(files)} slices"
 
 
+class CrashError(Exception):
+    """A synthesis crashed, or was killed, for lack of memory as a rule: it may go well another time."""
+
+
+def try_one(completion: Completion, study: str, crashed: dict[str, int]) -> None:
+    """Complete a study; one whose synthesis crashes is tried in the next runs again, but not for ever."""
+    try:
+        said = completion.complete(study)
+        crashed.pop(study, None)
+    except CrashError as error:
+        crashed[study] = crashed.get(study, 0) + 1
+        said = f"{error} in run {crashed[study]} of {_TRIES}"
+        if crashed[study] == _TRIES:
+            del crashed[study]
+            said += ", and is passed over"
+    click.echo(f"{study} {said}")
+
+
+def _note(file: Path, since: int, crashed: dict[str, int]) -> None:
+    write_json(file, {"Since": since, **({"Crashed": crashed} if crashed else {})})
+
+
 def run(completion: Completion, *, everything: bool) -> None:
     """Complete what has arrived since the last run, and note where the list ends."""
     server, file = completion.server, completion.state / _STATE
+    crashed: dict[str, int] = {}
     if file.exists():
-        since = int(json.loads(file.read_text(encoding="utf-8"))["Since"])
+        known = json.loads(file.read_text(encoding="utf-8"))
+        since, crashed = int(known["Since"]), dict(known.get("Crashed", {}))
     else:
         since = 0 if everything else int(server.get("/changes?last")["Last"])
+    for study in [] if completion.dry_run else list(crashed):
+        try_one(completion, study, crashed)
+        _note(file, since, crashed)
     while True:
         changes = server.get(f"/changes?since={since}&limit=100")
         for change in changes["Changes"]:
             if change["ChangeType"] == "StableStudy":
-                click.echo(f"{change['ID']} {completion.complete(change['ID'])}")
+                try_one(completion, change["ID"], crashed)
             since = int(change["Seq"])
             if not completion.dry_run and change["ChangeType"] == "StableStudy":
-                write_json(file, {"Since": since})
+                _note(file, since, crashed)
         if changes["Done"]:
             break
     if not completion.dry_run:
-        write_json(file, {"Since": since})
+        _note(file, since, crashed)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

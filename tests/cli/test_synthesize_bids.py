@@ -198,6 +198,17 @@ def test_a_scan_that_was_fetched_in_another_version_is_the_same_scan(
         assert done.code == 0, done.err
 
 
+def test_of_a_data_set_that_was_moved_what_changed_is_made_anew_and_the_rest_is_kept(
+    synthesize: Any, raw: Path
+) -> None:
+    synthesize(raw)
+    moved = raw.rename(raw.parent / "moved")
+    (moved / "sub-01/anat/sub-01_T1w.json").write_text('{"MagneticFieldStrength": 3}')
+    done = synthesize(moved, "--resume")
+    assert done.code == 0, done.err
+    assert "1 of 2 were there already" in " ".join(done.out.split())
+
+
 def test_one_bad_scan_does_not_stop_the_others(synthesize: Any, raw: Path) -> None:
     (raw / "sub-01/anat/sub-01_T1w.nii.gz").write_bytes(b"damaged")
     done = synthesize(raw)

@@ -17,6 +17,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from medgan.files import locked
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "pipelines" / "nnunet" / "fill_missing_channel.py"
 PAGE = ROOT / "docs" / "how-to" / "nnunet.md"
@@ -66,7 +68,9 @@ def fill(
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All but the lock, which stays."""
+    inside = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in inside}
 
 
 def test_each_missing_channel_is_made_on_the_grid_of_the_other_and_nothing_else_changes(
@@ -127,6 +131,16 @@ def test_a_second_run_adds_to_the_list_and_makes_nothing_again(
     assert code == 0 and "1 channels made" in said
     assert files(data)["imagesTr/b_0001.nii.gz"] == first["imagesTr/b_0001.nii.gz"]
     assert len(json.loads((data / LIST).read_text(encoding="utf-8"))["Channels"]) == 2
+
+
+def test_a_second_one_at_the_same_time_is_refused_since_the_list_would_lose_what_either_wrote(
+    data: Path, fill: Callable[..., tuple[int, str]]
+) -> None:
+    with locked(data):
+        code, said = fill(data, "--only", "imagesTs")
+        assert code == 2 and "at work in this folder" in said
+        assert fill(data, "--dry-run")[0] == 0
+    assert fill(data)[0] == 0
 
 
 def test_a_contrast_agent_is_no_t1w_unless_the_user_says_so(

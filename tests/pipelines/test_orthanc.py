@@ -152,7 +152,7 @@ def test_a_first_run_leaves_what_is_there_and_a_dry_one_does_nothing(
     assert json.loads((tmp_path / "state" / "state.json").read_text(encoding="utf-8")) == {"Since": 7}
 
 
-@pytest.mark.parametrize(("code", "ends"), [(3, False), (1, False), (-9, False), (5, True), (4, True)])
+@pytest.mark.parametrize(("code", "ends"), [(3, False), (5, True), (4, True), (-15, True)])
 def test_a_scan_that_cannot_be_done_is_passed_over_and_what_stops_all_ends_the_run(
     code: int,
     ends: bool,
@@ -165,9 +165,47 @@ def test_a_scan_that_cannot_be_done_is_passed_over_and_what_stops_all_ends_the_r
         script.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, code)
     )
     ended, said = complete("--all")
-    assert (ended, "makes nothing of" in said) == ((6, False) if ends else (0, True))
+    assert (ended, "medgan refuses" in said) == ((6, False) if ends else (0, True))
     again = complete("--all")[1]
     assert ("exit code" in again) == ends  # the study is first again
+
+
+@pytest.mark.parametrize("code", [1, -9])
+def test_a_synthesis_that_crashes_is_tried_in_later_runs_and_not_for_ever(
+    code: int,
+    script: ModuleType,
+    archive: Archive,
+    complete: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    medgan = script.subprocess.run
+    crashed = subprocess.CompletedProcess([], code)
+    monkeypatch.setattr(script.subprocess, "run", lambda command, **_: crashed)
+    assert complete("--all") == (0, f"study crashed medgan (exit code {code}) in run 1 of 3\n")
+    assert "in run 2 of 3\n" in complete()[1]
+    monkeypatch.setattr(script.subprocess, "run", medgan)
+    assert "got a synthetic T2w of 3 slices" in complete()[1]
+    assert complete() == (0, "")
+
+
+def test_what_crashes_each_time_is_passed_over(
+    script: ModuleType,
+    archive: Archive,
+    complete: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(script.subprocess, "run", lambda command, **_: subprocess.CompletedProcess([], -9))
+    assert [complete("--all")[1].endswith("and is passed over\n") for _ in "123"] == [False, False, True]
+    assert complete() == (0, "")
+
+
+def test_what_waits_to_be_sent_is_its_owner_s_alone_whatever_the_state_folder_allows(
+    archive: Archive, complete: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    archive.fails_after = 0
+    complete("--all")
+    assert (tmp_path / "state" / "study-t2").stat().st_mode & 0o077 == 0
 
 
 def test_what_is_no_archive_ends_the_run_with_a_cause(complete: Callable[..., tuple[int, str]]) -> None:

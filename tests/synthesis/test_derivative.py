@@ -74,6 +74,24 @@ def test_a_derivative_of_another_raw_data_set_is_not_added_to(
         check_place(tmp_path / "out", bids_set(tmp_path / "raw2"))
 
 
+def test_nor_one_whose_raw_data_set_is_not_where_it_was_until_it_is_said_where(
+    raw: Path, bids_set: MakeSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    made(out, raw)
+    raw.rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="may be another's") as refused:
+        check_place(out, tmp_path / "moved")
+    said = read_description(out)
+    link = '"raw": "../moved"'
+    assert link in str(refused.value.remedy)
+    said["DatasetLinks"] = json.loads(f"{{{link}}}")
+    (out / "dataset_description.json").write_text(json.dumps(said))
+    check_place(out, tmp_path / "moved")
+    with pytest.raises(UsageError, match="another raw data set"):
+        check_place(out, bids_set(tmp_path / "raw2"))
+
+
 def test_it_says_what_it_is_and_who_made_it_and_from_what(raw: Path) -> None:
     said = made(raw / "derivatives" / "medgan", raw)
     assert said["DatasetType"] == "derivative"
@@ -138,6 +156,53 @@ def test_a_description_that_another_command_took_away_is_written_again(raw: Path
         (out / "sub-01").mkdir()
         (out / "dataset_description.json").unlink()
     assert read_description(out)["DatasetType"] == "derivative"
+
+
+def test_a_command_that_makes_nothing_leaves_what_others_at_work_need(raw: Path) -> None:
+    out = raw / "derivatives" / "medgan"
+    with described(out, raw, BRAIN):
+        with described(out, raw, BRAIN):
+            pass
+        check_place(out, raw)
+        assert read_description(out)["DatasetType"] == "derivative"
+    assert not (raw / "derivatives").exists()
+
+
+def test_one_that_began_first_and_ends_first_does_too(raw: Path) -> None:
+    out = raw / "derivatives" / "medgan"
+    first, second = described(out, raw, BRAIN), described(out, raw, BRAIN)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert read_description(out)["DatasetType"] == "derivative"
+    (out / "sub-01").mkdir()
+    second.__exit__(None, None, None)
+    assert {path.name for path in out.iterdir()} == {
+        ".bidsignore",
+        "README",
+        "dataset_description.json",
+        "sub-01",
+    }
+
+
+def test_a_model_that_another_command_left_out_is_told_in_the_end(raw: Path) -> None:
+    out = raw / "derivatives" / "medgan"
+    other = MadeBy(model="mine", sha256="cd" * 32, target="t1")
+    with described(out, raw, BRAIN):
+        (out / "sub-01").mkdir()
+        before = (out / "dataset_description.json").read_bytes()
+        with described(out, raw, other):
+            (out / "dataset_description.json").write_bytes(before)
+    assert len(read_description(out)["GeneratedBy"]) == 2
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.rst", "README.txt"])
+def test_a_readme_of_another_ending_is_not_doubled(name: str, raw: Path) -> None:
+    out = raw / "derivatives" / "medgan"
+    made(out, raw)
+    (out / "README").rename(out / name)
+    made(out, raw)
+    assert not (out / "README").exists()
 
 
 def test_a_description_that_is_damaged_is_refused(raw: Path, tmp_path: Path) -> None:
