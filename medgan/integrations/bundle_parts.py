@@ -6,6 +6,8 @@ A bundle carries a copy of this module and of all that it imports (see `runtime`
 from __future__ import annotations
 
 import logging
+import os
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +23,14 @@ from medgan.contrasts import contrast
 from medgan.devices import choose_precision
 from medgan.errors import InputRefusedError, UsageError
 from medgan.files import sha256
+from medgan.models.scope import Scope, out_of_scope, wrong_contrast
 from medgan.models.translator import Translator
 from medgan.preparation.intensity import IntensityRange
 from medgan.preparation.prepare import Prepared, prepare, restore
 from medgan.preparation.settings import PreparationSettings
 from medgan.preparation.slabs import slab_step
 from medgan.scans.hints import is_result, read_sidecar
+from medgan.scans.identity import holds_any, told_identifiers
 from medgan.scans.naming import output_stem
 from medgan.scans.nifti import read_nifti
 from medgan.scans.nifti_file import nifti_suffix
@@ -46,18 +50,30 @@ def scans_in(folder: str | Path) -> list[dict[str, Path]]:
     """
     place = Path(folder)
     files = sorted(
-        path for path in place.glob("*") if path.name.lower().endswith(_SUFFIXES) and path.is_file()
+        path
+        for path in place.glob("[!.]*")  # what is hidden is another program's, or half written
+        if path.name.lower().endswith(_SUFFIXES) and path.is_file()
     )
     files = [path for path in files if not is_result(path.name, {}, "")]
     if not files:
         raise UsageError(
             "holds no NIfTI file", file=place, remedy="Give --dataset_dir a folder of .nii or .nii.gz."
         )
-    stems = [_stem(path) for path in files]
-    twice = next((path for path in files if stems.count(_stem(path)) > 1), None)
-    if twice is not None:
-        raise UsageError("is there as .nii and as .nii.gz", file=twice, remedy="Take one of the two away.")
+    names = Counter(name for path in files for name in _names(path))
+    twice = [path for path in files if any(names[name] > 1 for name in _names(path))]
+    if twice:
+        raise UsageError(
+            f"would give a result of the same name as another scan does ({len(twice)} such scans)",
+            file=twice[0],
+            remedy="Rename one, or take it away; .nii and .nii.gz of one name are such, and sub-01_T1w and sub-01.",
+        )
     return [{"image": path} for path in files]
+
+
+def _names(path: Path) -> set[str]:
+    """What a result may be called, whichever contrast the scan is of, on whatever file system."""
+    pairs = (("t1", "t2"), ("t2", "t1"))
+    return {output_stem(_stem(path), source_contrast=a, target=b).casefold() for a, b in pairs}
 
 
 def one_scan(items: Sequence[Mapping[Hashable, Any]]) -> dict[Hashable, Any]:
@@ -98,7 +114,9 @@ class PrepareScand(MapTransform):  # type: ignore[misc]
         keys: of the scans.
         settings: entries of `PreparationSettings`.
         spatial_dims: of the network.
+        target: key of the contrast that is to be made, which the scan must not be of.
         slab_spacing: mm between the slices of a slab; None for neighbours.
+        scope: entries of `Scope`, what scans the model learnt from; None where it does not say.
     """
 
     def __init__(
@@ -107,10 +125,13 @@ class PrepareScand(MapTransform):  # type: ignore[misc]
         *,
         settings: Mapping[str, Any],
         spatial_dims: int,
+        target: str,
         slab_spacing: float | None = None,
+        scope: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(keys)
-        self.settings = PreparationSettings.model_validate(settings)
+        self.settings, self.target = PreparationSettings.model_validate(settings), contrast(target).key
+        self.scope = None if scope is None else Scope.model_validate(scope)
         self.spatial_dims, self.slab_spacing = spatial_dims, slab_spacing
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -118,6 +139,8 @@ class PrepareScand(MapTransform):  # type: ignore[misc]
         item = dict(data)
         for key in self.key_iterator(item):
             prepared = prepare(item[key], self.settings, spatial_dims=3 if self.spatial_dims == 3 else 2)
+            doubts = (*wrong_contrast(prepared, self.target), *out_of_scope(prepared, self.scope))
+            prepared = replace(prepared, warnings=(*prepared.warnings, *doubts))
             for warning in (*prepared.scan.warnings, *prepared.warnings):
                 _log.warning(warning)
             item[key] = MetaTensor(prepared.image, affine=torch.from_numpy(prepared.affine.copy()))
@@ -221,19 +244,22 @@ class WriteScand(MapTransform):  # type: ignore[misc]
     def _write(self, scan: Scan, prepared: Prepared) -> None:
         assert scan.contrast is not None  # noqa: S101 - set by RestoreScand
         here, there = contrast(self.source).label, contrast(scan.contrast).label
-        name = output_stem(_stem(scan.source.path), source_contrast=self.source, target=scan.contrast)
-        image = self.output_dir / f"{name}.nii.gz"
-        told, _ = read_sidecar(self.output_dir / f"{name}.json")
-        if image.exists() and told.get("SyntheticData") is not True:
+        stem, called = _called(scan.source.path)
+        name = output_stem(stem, source_contrast=self.source, target=scan.contrast)
+        image, sidecar = self.output_dir / f"{name}.nii.gz", self.output_dir / f"{name}.json"
+        told, _ = read_sidecar(sidecar)
+        in_the_way = next((file for file in (image, sidecar) if os.path.lexists(file)), None)
+        if in_the_way is not None and not is_result("", told, ""):
             raise UsageError(
-                "is there already, without the JSON of a result",
-                file=image,
+                "is there already, and no JSON says that it is such a result",
+                file=in_the_way,
                 remedy="Give another --output_dir.",
             )
         write_nifti(scan, image, description=f"medgan {__version__} synthetic {there} from {here}")
         write_sidecar(
-            self.output_dir / f"{name}.json",
+            sidecar,
             source=scan.source,
+            called=called,
             from_contrast=self.source,
             to_contrast=scan.contrast,
             model_name=self.model["name"],
@@ -243,6 +269,15 @@ class WriteScand(MapTransform):  # type: ignore[misc]
             warnings=scan.warnings,
             extra={"Notice": self.notice, "OutputSHA256": {image.name: sha256(image)}},
         )
+
+
+def _called(path: Path) -> tuple[str, str | None]:
+    """What the result is called after, and what its JSON calls the scan where its own name gives away the patient."""
+    told = told_identifiers(read_sidecar(path.with_name(f"{_stem(path)}.json"))[0])
+    if not holds_any(_stem(path), told):
+        return _stem(path), None
+    digest = sha256(path)
+    return f"image-{digest[:8]}", f"sha256:{digest}"
 
 
 def _stem(path: Path) -> str:

@@ -94,6 +94,9 @@ def _values(model: Model, target: str) -> dict[str, Any]:
         "source": here.key,
         "target": there.key,
         "target_intensity": known["target_intensity"],
+        "source_scope": scope.model_dump(mode="json")
+        if (scope := manifest.domains[here.key].scope)
+        else None,
         "model": {"name": manifest.name, "sha256": model.digest},
         "notice": manifest.notice,
         "max_epochs": recipe.training.epochs,

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from medgan.contrasts import contrast, other
 from medgan.models.parts import Part
-from medgan.preparation import Prepared
+from medgan.preparation.prepare import Prepared
 
 Triple = tuple[float, float, float]
 
@@ -26,6 +27,7 @@ _COARSEST_PIXEL, _THICKEST_SLICE = 2.0, 9.0
 """In mm, in whatever direction the slices of a clinical scan lie."""
 _USUAL_HEADS = ((90.0, 190.0), (110.0, 240.0), (20.0, 260.0))
 """Of adults, in mm: from a narrow stripped brain to a large whole head, from a few slices to the neck."""
+_FLUID = {"t1": "fluid is dark, as in T1w or FLAIR", "t2": "fluid is bright, as in T2w"}
 _AXES = ("from left to right", "from back to front", "from foot to head")
 
 
@@ -128,6 +130,22 @@ class Scope(Part):
                 look.head, self.heads, "the head that it shows is", _EXTENT_ROOM, flat=look.flat or self.flat
             )
         return found
+
+
+def wrong_contrast(prepared: Prepared, target: str) -> list[str]:
+    """Why a scan is not of the contrast that `target` is made from, as far as names, headers and intensities tell."""
+    here, there = other(target).label, contrast(target).label
+    if prepared.scan.contrast == target:
+        return [f"the scan looks like {there} already, from its name or header; this model expects {here}"]
+    if prepared.appearance.contrast == target:
+        return [f"in the scan {_FLUID[target]}; this model expects {here}"]
+    return []
+
+
+def out_of_scope(prepared: Prepared, scope: Scope | None) -> list[str]:
+    """In what a scan is unlike what the model knows, or unlike any clinical one where the model does not say."""
+    look = look_of(prepared)
+    return unusual(look) if scope is None else scope.objections(look)
 
 
 def unusual(look: Look) -> list[str]:

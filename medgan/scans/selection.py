@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as Items
 
 from medgan.errors import InputRefusedError, SeriesChoiceError, UsageError
 from medgan.scans.dicom_files import UNREADABLE, pydicom_without_warnings, read_dataset
@@ -26,7 +27,8 @@ from medgan.scans.reading import series_line
 
 Condition = tuple[str, ...] | tuple[float, float] | float
 _LISTED = 40
-_NO_VALUES = {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"}
+_SEQUENCE, _THERE_OR_NOT = "SQ", (".", "!.")
+_NO_VALUES = {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}
 _FIRST_ITEMS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 
 
@@ -47,6 +49,13 @@ class Rule(_Data):
     conditions: dict[str, Condition] = Field(
         default_factory=dict, description="By DICOM keyword, such as SeriesDescription."
     )
+
+    @field_validator("slices")
+    @classmethod
+    def _fewest_first(cls, slices: tuple[int, int] | None) -> tuple[int, int] | None:
+        if slices is not None and not 0 <= slices[0] <= slices[1]:
+            raise ValueError("slices are the fewest and the most, in this order")
+        return slices
 
     @field_validator("conditions", mode="before")
     @classmethod
@@ -170,9 +179,16 @@ def _checked(keyword: str, wanted: Any) -> Condition:
         ValueError: it can never be met, or means nothing.
     """
     tag = tag_for_keyword(keyword)
-    if tag is None or set(dictionary_VR(tag).split(" or ")) <= _NO_VALUES:
-        raise ValueError(f"{keyword!r} is no DICOM keyword of texts or numbers")
+    kinds = set() if tag is None else set(dictionary_VR(tag).split(" or "))
     parts = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+    if kinds == {_SEQUENCE}:
+        if len(parts) == 1 and parts[0] in _THERE_OR_NOT:
+            return (str(parts[0]),)
+        raise ValueError(
+            f"{keyword} is a sequence, of which can be asked whether it is there ('.') or not ('!.')"
+        )
+    if kinds <= _NO_VALUES:
+        raise ValueError(f"{keyword!r} is no DICOM keyword of texts or numbers")
     if parts and all(isinstance(part, str) for part in parts):
         for pattern in parts:
             try:
@@ -227,7 +243,10 @@ def _header(series: Series, keywords: Iterable[str]) -> dict[str, Sequence[Any]]
 def _values(dataset: Any, keyword: str) -> Sequence[Any]:
     for place in (dataset, *_groups(dataset)):
         value = place.get(keyword)
-        if value not in (None, "", []):
+        if isinstance(value, Items):
+            if len(value):
+                return ("there",)
+        elif value not in (None, "", []):
             return tuple(value) if isinstance(value, MultiValue) else (value,)
     return ()
 

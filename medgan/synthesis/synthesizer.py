@@ -19,7 +19,7 @@ from medgan.models import Model
 from medgan.models.calibration import Calibration
 from medgan.models.compiled import may_be_compiled
 from medgan.models.loading import load_translator
-from medgan.models.scope import look_of, unusual
+from medgan.models.scope import out_of_scope, wrong_contrast
 from medgan.models.translator import Translator
 from medgan.preparation import IntensityRange, Prepared, prepare, restore
 from medgan.preparation.slabs import slab_step
@@ -29,7 +29,6 @@ from medgan.uncertainty.signs import find_signs
 
 MEMORY_REMEDY = "Close other programs, or use another --device."
 """What to do where memory runs out."""
-_FLUID = {"t1": "fluid is dark, as in T1w or FLAIR", "t2": "fluid is bright, as in T2w"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,22 +207,14 @@ class Synthesizer:
 
     def _doubts(self, prepared: Prepared) -> list[str]:
         """What speaks against this scan as an input."""
-        scan, doubts = prepared.scan, []
-        if scan.contrast == self.target.key:
-            doubts.append(
-                f"the scan looks like {self.target.label} already, from its name or header; "
-                f"this model expects {self.source.label}"
-            )
-        elif prepared.appearance.contrast == self.target.key:
-            doubts.append(f"in the scan {_FLUID[self.target.key]}; this model expects {self.source.label}")
+        scan, doubts = prepared.scan, wrong_contrast(prepared, self.target.key)
         learnt = self.model.manifest.domains[self.source.key]
         if scan.source.kind == "picture" and learnt.bits == scan.source.bits and self._on_another_scale(scan):
             doubts.append(
                 "its intensities are on another scale than the pictures that the model was trained on, so it was "
                 "scaled by its own percentiles"
             )
-        look = look_of(prepared)
-        return doubts + (unusual(look) if learnt.scope is None else learnt.scope.objections(look))
+        return doubts + out_of_scope(prepared, learnt.scope)
 
 
 def known_errors(model: Model, target: str) -> Calibration:

@@ -40,6 +40,28 @@ def test_the_settings_that_come_with_it_are_valid_and_of_this_version() -> None:
     assert f"medgan[deploy]=={__version__}" in requirements
 
 
+@pytest.mark.parametrize(
+    ("description", "plain"),
+    [
+        ("t1_mprage_sag_p2_iso", True),
+        ("T1 posterior fossa", True),
+        ("Ax T1 FSE PROCESSED", True),
+        ("t1_mprage_gd", False),
+        ("T1 post", False),
+        ("t1 mprage +C", False),
+        ("T1_SE_KM", False),
+        ("sT1W_3D_CE", False),
+        ("T1 GADOLINIUM", False),
+        ("Localizer", False),
+    ],
+)
+def test_what_the_settings_call_plain(description: str, plain: bool) -> None:
+    said = yaml.safe_load((APP / "app.yaml").read_text(encoding="utf-8"))
+    (rule,) = series_rules(said["medgan"]["series"]).rules
+    patterns = [str(pattern).removeprefix("!") for pattern in rule.conditions["SeriesDescription"]]
+    assert plain is not any(re.search(pattern, description, re.IGNORECASE) for pattern in patterns)
+
+
 @pytest.mark.skipif(find_spec("holoscan") is not None, reason="the MONAI Deploy App SDK is installed")
 def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     done = started("-i", "in", folder=tmp_path)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from medgan.errors import InputRefusedError, SeriesChoiceError, UsageError
@@ -101,6 +102,26 @@ def test_conditions_look_into_the_functional_groups_of_enhanced_objects(
         chosen(folder, {"conditions": {"EffectiveEchoTime": 90}})
 
 
+@pytest.mark.parametrize("place", ["agent", "usage"])
+def test_a_contrast_agent_is_known_from_the_items_of_an_enhanced_object(
+    place: str, tmp_path: Path, classic: Make, multi_frame: Make
+) -> None:
+    plain = {"ContrastBolusAgentSequence": "!.", "ContrastBolusAgentAdministered": "!YES"}
+    (file,) = multi_frame(tmp_path / "enhanced", classic(tmp_path / "classic"))
+    assert chosen(file.parent, {"conditions": plain}) == [4]
+    dataset = pydicom.dcmread(file)
+    item = pydicom.Dataset()
+    if place == "agent":
+        item.CodeMeaning = "Gadobutrol"
+        dataset.ContrastBolusAgentSequence = [item]
+    else:
+        item.ContrastBolusAgentAdministered = "YES"
+        dataset.PerFrameFunctionalGroupsSequence[0].ContrastBolusUsageSequence = [item]
+    dataset.save_as(file)
+    with pytest.raises(InputRefusedError, match="no series that meets"):
+        chosen(file.parent, {"conditions": plain})
+
+
 def test_a_folder_without_dicom_is_refused(tmp_path: Path, head: Make) -> None:
     head(tmp_path / "in" / "scan.nii.gz", "t1", 1)
     with pytest.raises(InputRefusedError, match="no DICOM series"):
@@ -122,6 +143,8 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path, head: Make) -> None:
         ({"rules": [{"conditions": {"SeriesNumber": []}}]}, "neither a text"),
         ({"rules": [{"conditions": {"SeriesNumber": True}}]}, "neither a text"),
         ({"rules": [{"conditions": ["SeriesNumber"]}]}, "by DICOM keyword"),
+        ({"rules": [{"conditions": {"ContrastBolusAgentSequence": "gado"}}]}, "whether it is there"),
+        ({"rules": [{"slices": [50, 5]}]}, "the fewest and the most"),
     ],
 )
 def test_rules_that_mean_nothing_are_refused(content: Any, said: str, tmp_path: Path) -> None:
