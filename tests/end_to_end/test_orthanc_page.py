@@ -203,7 +203,7 @@ def test_each_study_that_arrives_is_completed_once_and_one_that_cannot_be_holds_
     told = {line.split(" ", 1)[1] for line in after.splitlines()}
     assert told == {
         "got a synthetic T2w of 12 slices",
-        "has a T1w that medgan makes nothing of",
+        "has a T1w that medgan refuses, as said above",
         "has a T2w",
         "has no acquired T1w",
     }
