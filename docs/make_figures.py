@@ -79,7 +79,10 @@ def direct(edges: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
 
     beyond = {room: set().union(*(reached(one, set()) for one in targets)) for room, targets in edges.items()}
     return [
-        (room, one) for room, targets in edges.items() for one in sorted(targets) if one not in beyond[room]
+        (room, one)
+        for room, targets in sorted(edges.items())
+        for one in sorted(targets)
+        if one not in beyond[room]
     ]
 
 
